@@ -8,6 +8,9 @@ lower case without punctuation, and no sentence belongs to two tasks.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+import zlib
+
+import numpy as np
 
 from vla_core.errors import UnknownNameError
 
@@ -155,3 +158,10 @@ def task(name: str) -> TaskLanguage:
     if name not in TASKS:
         raise UnknownNameError('task', name, TASKS)
     return TASKS[name]
+
+
+def draw_instruction(name: str, seed: int) -> str:
+    """Return the trained sentence an episode of the task `name` is asked with."""
+    sentences = task(name).instructions
+    return sentences[np.random.default_rng([zlib.crc32(name.encode()), seed]).integers(
+        len(sentences))]
