@@ -1,0 +1,23 @@
+from setuptools import find_packages, setup
+
+package_name = 'vla_recorder'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
+        (f'share/{package_name}', ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=False,
+    maintainer='VLA Suite maintainers',
+    maintainer_email='maintainers@vla-suite.example',
+    description='Records episodes, and reads and writes their file formats.',
+    license='Apache-2.0',
+    tests_require=['pytest'],
+    entry_points={'console_scripts': [
+        'recorder_node = vla_recorder.recorder_node:main',
+    ]},
+)
