@@ -1,0 +1,37 @@
+"""Named QoS profiles: no publisher or subscription of the suite states its own numbers.
+
+Sensor publishers are reliable with a short queue, so that a subscriber may choose (REP-2003):
+perception reads best effort in real time and reliable in lockstep, the recorder always reliable.
+"""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(depth: int, reliable: bool, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        depth=depth,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+IMAGE = _profile(1, reliable=False)  # reading images in real time: only the newest counts
+SENSOR = _profile(5, reliable=False)  # reading joint states and TF in real time
+SENSOR_RELIABLE = _profile(10, reliable=True)  # publishing sensors; reading them in lockstep
+COMMAND = _profile(10, reliable=True)  # set-points, chunks, subtasks, observations
+EVENT = _profile(50, reliable=True)  # ticks, acknowledgements, outcomes: none may be lost
+RECORD = _profile(100, reliable=True)  # the recorder: rides out a slow disk
+LATCHED = _profile(1, reliable=True, latched=True)  # robot_description, status, outcome
+TF_STATIC = _profile(100, reliable=True, latched=True)
+CLOCK = _profile(1, reliable=False)
+
+
+def image(lockstep: bool) -> QoSProfile:
+    """Return the profile with which perception reads images."""
+    return SENSOR_RELIABLE if lockstep else IMAGE
+
+
+def sensor(lockstep: bool) -> QoSProfile:
+    """Return the profile with which perception reads joint states and TF."""
+    return SENSOR_RELIABLE if lockstep else SENSOR
