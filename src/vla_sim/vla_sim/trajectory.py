@@ -122,6 +122,11 @@ class TrajectoryFollower:
         self._times = [now_ns] + [start + times[i] for i in ahead]
         self._points = [here] + [DesiredState(positions[i], velocities[i]) for i in ahead]
 
+    def stop(self, now_ns: int) -> None:
+        """Drop the running trajectory: brake and hold."""
+        here = self.sample(now_ns)
+        self._times, self._points, self._linear = [now_ns], [here], False
+
     def sample(self, time_ns: int) -> DesiredState:
         """Return the desired state at `time_ns`; before the start it is the first state's."""
         if time_ns <= self._times[0]:

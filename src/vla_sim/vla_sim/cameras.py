@@ -1,0 +1,53 @@
+"""The scene's two cameras, rendered by PyBullet's software renderer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pybullet
+
+from vla_core.spec import CameraSpec
+
+_NEAR, _FAR = 0.02, 3.0  # [m]
+
+
+@dataclass(frozen=True)
+class StaticView:
+    """Where the static camera stands and what it looks at, in the base frame [m]."""
+
+    eye: tuple[float, float, float] = (0.60, -0.76, 0.62)
+    target: tuple[float, float, float] = (0.475, -0.015, 0.07)
+    fov_deg: float = 45.0
+
+
+WRIST_FOV_DEG = 75.0
+
+
+def static_view(view: StaticView) -> tuple[float, ...]:
+    """Return PyBullet's view matrix of the static camera."""
+    return pybullet.computeViewMatrix(view.eye, view.target, (0.0, 0.0, 1.0))
+
+
+def optical_view(pose: np.ndarray) -> tuple[float, ...]:
+    """Return the view matrix of a camera at (7,) `pose` of its optical frame (REP-103)."""
+    turn = np.array(pybullet.getMatrixFromQuaternion(pose[3:])).reshape(3, 3)
+    eye = pose[:3]
+    return pybullet.computeViewMatrix(
+        eye.tolist(), (eye + turn[:, 2]).tolist(), (-turn[:, 1]).tolist())
+
+
+def render(client: int, camera: CameraSpec, view: tuple, fov_deg: float) -> np.ndarray:
+    """Return an (H, W, 3) uint8 RGB image."""
+    projection = pybullet.computeProjectionMatrixFOV(
+        fov_deg, camera.width / camera.height, _NEAR, _FAR)
+    pixels = pybullet.getCameraImage(
+        camera.width, camera.height, view, projection, shadow=0,
+        lightDirection=(0.4, -0.3, 1.0), renderer=pybullet.ER_TINY_RENDERER,
+        flags=pybullet.ER_NO_SEGMENTATION_MASK, physicsClientId=client)[2]
+    return np.ascontiguousarray(np.asarray(pixels, dtype=np.uint8)[..., :3])
+
+
+def intrinsics(camera: CameraSpec, fov_deg: float) -> np.ndarray:
+    """Return the (3, 3) pinhole matrix K [px] of a camera with that vertical field of view."""
+    focal = camera.height / (2.0 * np.tan(np.radians(fov_deg) / 2.0))
+    return np.array([
+        [focal, 0.0, camera.width / 2.0], [0.0, focal, camera.height / 2.0], [0.0, 0.0, 1.0]])

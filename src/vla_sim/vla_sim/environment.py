@@ -1,0 +1,178 @@
+"""The table as an Environment: one episode after another, the same in process and in the graph."""
+
+import zlib
+
+import numpy as np
+
+from vla_core.errors import InvalidDataError
+from vla_core.frames import FrameBuffer
+from vla_core.kinematics import Kinematics
+from vla_core.spec import load_robot, RobotSpec
+from vla_core.tasks import TASKS as LANGUAGE
+from vla_core.types import JointCommand, Observation, SimState, TaskOutcome
+from vla_sim.cameras import optical_view, render, static_view, StaticView, WRIST_FOV_DEG
+from vla_sim.experts.motion import DOWN
+from vla_sim.scene import Layout, sample_layout
+from vla_sim.tasks import find_task
+from vla_sim.tasks.task import Task
+from vla_sim.trajectory import Trajectory, TrajectoryFollower
+from vla_sim.world import PHYSICS_HZ, World
+
+_SETTLE_STEPS = 60  # physics steps for things to come to rest before an episode begins
+_CAMERA_FRAME = 'wrist_camera_optical'
+
+
+class TableEnvironment:
+    """Robot, table and tasks; implements vla_core.protocols.Environment."""
+
+    def __init__(
+        self, robot: str | RobotSpec = 'panda', gui: bool = False, linger_steps: int = 0
+    ) -> None:
+        """Open a physics client; after a success the episode goes on for `linger_steps`."""
+        self.spec = load_robot(robot) if isinstance(robot, str) else robot
+        self.world = World(self.spec, gui)
+        self.control_period_s = self.spec.controller.period_s
+        self.ticks_per_step = self.spec.ticks_per_step
+        self.kinematics = Kinematics(self.spec)
+        self.follower = TrajectoryFollower(self.spec.joints.names, self.spec.joints.home)
+        self._substeps = PHYSICS_HZ // self.spec.controller.rate_hz
+        self._linger = linger_steps
+        self._task: Task | None = None
+        self.episode_id = ''
+        self.instruction = ''
+
+    def close(self) -> None:
+        """Close the physics client."""
+        self.world.close()
+
+    def reset(self, seed: int, task: str, timeout_s: float = 0.0) -> Observation:
+        """Set the table by `seed`; an empty task is a free run without a verdict.
+
+        Raises:
+            UnknownNameError: for an unknown task.
+
+        """
+        rng = np.random.default_rng([seed, zlib.crc32(task.encode())])
+        layout = sample_layout(rng)
+        if task:
+            layout = find_task(task).prepare(layout, rng)
+        self.set_table(layout)
+        self.begin(task, seed, timeout_s)
+        return self.observe()
+
+    def set_table(self, layout: Layout) -> None:
+        """Build the table for `layout` with open fingers and let it come to rest."""
+        # Whole seconds: stamps are floored ns, so their differences are the same every episode.
+        self.world.steps = -(-self.world.steps // PHYSICS_HZ) * PHYSICS_HZ
+        joints = self._reach(np.array([*layout.tool, *DOWN]))
+        self.world.build(layout, joints, 1.0)
+        self.follower.reset(joints)
+        for _ in range(_SETTLE_STEPS):
+            self.world.step(joints, np.zeros_like(joints))
+
+    def begin(self, task: str, seed: int, timeout_s: float, part: int = 0) -> None:
+        """Begin a task from the state the table is in now (`part` of a chain)."""
+        self._task = find_task(task) if task else None
+        self.episode_id = f'{task or "free"}-{seed}' + (f'-{part}' if part else '')
+        self.instruction = _sentence(task, seed + part) if task else ''
+        self._timeout_s, self._ticks, self._since_success = timeout_s, 0, 0
+        self._succeeded = False
+        self._start = self.state()
+
+    def apply(self, command: JointCommand) -> None:
+        """Carry out one control period of a set-point."""
+        if command.gripper is not None:
+            self.world.arm.set_gripper(command.gripper)
+        self.follower.accept(
+            Trajectory.to_reach(self.spec.joints.names, command, self.control_period_s),
+            self.now_ns())
+        self.advance()
+
+    def advance(self) -> None:
+        """Step the physics by one control period along the running trajectory."""
+        for _ in range(self._substeps):
+            ahead_ns = (self.world.steps + 1) * 1_000_000_000 // PHYSICS_HZ
+            desired = self.follower.sample(ahead_ns)
+            self.world.step(desired.position, desired.velocity)
+        self._ticks += 1
+
+    def joint_state(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return measured position (J,) [rad] and velocity (J,) [rad/s]."""
+        return self.world.arm.joint_state()
+
+    def now_ns(self) -> int:
+        """Return simulated time [ns]."""
+        return self.world.now_ns
+
+    def images(self) -> dict[str, np.ndarray]:
+        """Render every camera of the spec: (H, W, 3) uint8 RGB."""
+        cameras, client = self.spec.cameras, self.world.client
+        wrist = optical_view(self.world.arm.link_pose(_CAMERA_FRAME))
+        return {
+            'static': render(
+                client, cameras['static'], static_view(StaticView()), StaticView().fov_deg),
+            'wrist': render(client, cameras['wrist'], wrist, WRIST_FOV_DEG),
+        }
+
+    def observe(self) -> Observation:
+        """Render and return what a policy may see now."""
+        position, velocity = self.joint_state()
+        stamp, frames = self.now_ns(), FrameBuffer()
+        for parent, child, pose in self.kinematics.chain(position):
+            frames.set(parent, child, stamp, pose)
+        return Observation(
+            stamp_ns=stamp, episode_id=self.episode_id, images=self.images(),
+            joint_position=position, joint_velocity=velocity,
+            tool_pose=frames.lookup(self.spec.base_frame, self.spec.tool_frame, stamp),
+            gripper=self.world.arm.opening(),
+            age_s={name: 0.0 for name in self.spec.streams})
+
+    def state(self) -> SimState:
+        """Return the privileged state."""
+        world = self.world
+        contacts = {name: world.arm.finger_force(body) for name, body in world.blocks.items()}
+        return SimState(
+            stamp_ns=self.now_ns(), episode_id=self.episode_id,
+            task=self._task.name if self._task else '', objects=world.objects(),
+            joints={'drawer': world.drawer(), 'button': world.pressed()},
+            tool_pose=world.arm.link_pose(self.spec.tool_frame),
+            tool_target=self.kinematics.forward(self.follower.goal),
+            gripper=world.arm.opening(), gripper_target=world.arm.gripper_goal,
+            contacts={name: force for name, force in contacts.items() if force > 0.0})
+
+    def outcome(self) -> TaskOutcome:
+        """Return the verdict; call it once a policy step, after the step."""
+        self._judge()
+        steps = self._ticks // self.ticks_per_step
+        late = 0.0 < self._timeout_s <= self._ticks * self.control_period_s
+        over = self._succeeded and self._since_success > self._linger
+        reason = 'success' if self._succeeded else f'not done in {self._timeout_s:g} s'
+        return TaskOutcome(
+            stamp_ns=self.now_ns(), episode_id=self.episode_id,
+            task=self._task.name if self._task else '', success=self._succeeded,
+            done=over or late, reason=reason if over or late else 'running', steps=steps)
+
+    def feasible(self, task: str) -> bool:
+        """Say whether a task can begin from the state the table is in."""
+        return find_task(task).feasible(self.state())
+
+    def _judge(self) -> None:
+        if self._task and not self._succeeded:
+            self._succeeded = self._task.succeeded(self._start, self.state())
+        self._since_success += self._succeeded
+
+    def _reach(self, pose: np.ndarray) -> np.ndarray:
+        """Return the joints that put the tool at `pose`, solved from home."""
+        joints = self.spec.joints.home
+        for _ in range(200):
+            joints = self.kinematics.ik_step(joints, pose)
+        if np.linalg.norm(self.kinematics.forward(joints)[:3] - pose[:3]) > 1e-3:
+            raise InvalidDataError(f'layout: the arm cannot reach {pose[:3].tolist()}')
+        return joints
+
+
+def _sentence(task: str, seed: int) -> str:
+    """Return the paraphrase a seed draws for a task."""
+    sentences = LANGUAGE[task].instructions
+    return sentences[int(np.random.default_rng([seed, 7]).integers(len(sentences)))]
+
