@@ -7,6 +7,7 @@ Python floats beats NumPy on seven numbers several times over; hence the style o
 """
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from math import asin, atan2, cos, hypot, pi, sin, sqrt
 
 import numpy as np
@@ -189,15 +190,20 @@ def _slerp(q0: Floats, q1: Floats, s: float) -> Floats:
 
 def compose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return T_ac (7,) of `a` = T_ab and `b` = T_bc, its quaternion renormalised."""
-    ax, ay, az, aqx, aqy, aqz, aqw = _floats(a)
-    bx, by, bz, bqx, bqy, bqz, bqw = _floats(b)
+    return np.array(compose_floats(_floats(a), _floats(b)))
+
+
+def compose_floats(a: Floats, b: Floats) -> Floats:
+    """Compose as `compose` does, seven floats each, for whoever folds long chains."""
+    ax, ay, az, aqx, aqy, aqz, aqw = a
+    bx, by, bz, bqx, bqy, bqz, bqw = b
     x, y, z = _rotate(aqx, aqy, aqz, aqw, bx, by, bz)
     qx = aqw * bqx + aqx * bqw + aqy * bqz - aqz * bqy
     qy = aqw * bqy - aqx * bqz + aqy * bqw + aqz * bqx
     qz = aqw * bqz + aqx * bqy - aqy * bqx + aqz * bqw
     qw = aqw * bqw - aqx * bqx - aqy * bqy - aqz * bqz
     n = 1.0 / sqrt(qx * qx + qy * qy + qz * qz + qw * qw)
-    return np.array([ax + x, ay + y, az + z, qx * n, qy * n, qz * n, qw * n])
+    return ax + x, ay + y, az + z, qx * n, qy * n, qz * n, qw * n
 
 
 def compose_chain(poses: Iterable[np.ndarray]) -> np.ndarray:
@@ -205,10 +211,8 @@ def compose_chain(poses: Iterable[np.ndarray]) -> np.ndarray:
 
     A single pose comes back as it is, no pose as the identity.
     """
-    result = None
-    for pose in poses:
-        result = pose if result is None else compose(result, pose)
-    return IDENTITY_POSE.copy() if result is None else np.array(result, dtype=np.float64)
+    floats = [_floats(pose) for pose in poses]
+    return np.array(reduce(compose_floats, floats) if floats else IDENTITY_POSE)
 
 
 def inverse(pose: np.ndarray) -> np.ndarray:
@@ -240,12 +244,17 @@ def matrix_to_pose(matrix: np.ndarray) -> np.ndarray:
 
 def interpolate_pose(p0: np.ndarray, p1: np.ndarray, s: float) -> np.ndarray:
     """Return the pose (7,) at fraction `s`: a straight line and the shorter turn; ends exact."""
-    a, b = _floats(p0), _floats(p1)
-    if s == 1.0:
-        x, y, z = b[:3]
-    else:
-        x, y, z = (p + s * (q - p) for p, q in zip(a[:3], b[:3]))
-    return np.array([x, y, z, *_slerp(a[3:], b[3:], s)])
+    return np.array(interpolate_floats(_floats(p0), _floats(p1), s))
+
+
+def interpolate_floats(a: Floats, b: Floats, s: float) -> Floats:
+    """Interpolate as `interpolate_pose` does, seven floats each."""
+    ax, ay, az, aqx, aqy, aqz, aqw = a
+    bx, by, bz, bqx, bqy, bqz, bqw = b
+    x, y, z, w = _slerp((aqx, aqy, aqz, aqw), (bqx, bqy, bqz, bqw), s)
+    if s == 1.0:  # the sum below may miss the end by one bit
+        return bx, by, bz, x, y, z, w
+    return ax + s * (bx - ax), ay + s * (by - ay), az + s * (bz - az), x, y, z, w
 
 
 def apply_delta(pose: np.ndarray, delta: np.ndarray) -> np.ndarray:

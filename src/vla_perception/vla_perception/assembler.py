@@ -1,0 +1,200 @@
+"""Make one time-aligned Observation out of streams that each keep their own time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vla_core.errors import InvalidDataError, UnknownNameError
+from vla_core.frames import (
+    DisconnectedFramesError, FrameBuffer, TooNewError, TooOldError, UnknownFrameError,
+)
+from vla_core.spec import RobotSpec
+from vla_core.timeline import MissingStreamError, Sample, StaleStreamError, StreamBuffer
+from vla_core.types import Observation
+
+IMAGE_CAPACITY = 8  # frames a camera
+STATE_CAPACITY = 512  # joint states
+JUMP_BACK_NS = 500_000_000  # a stamp further back means that the clock began anew
+NO_TRANSFORM = (UnknownFrameError, DisconnectedFramesError, TooOldError)
+
+
+class ObservationAssembler:
+    """Takes samples as they come; `assemble` answers for one instant or says what is missing.
+
+    A stamp that repeats replaces the sample it repeats; one that goes back is refused, unless
+    it goes back so far that the clock must have been set back: then the stream begins anew.
+    """
+
+    def __init__(
+        self, spec: RobotSpec, episode_id: str = '', frames: FrameBuffer | None = None
+    ) -> None:
+        self.spec = spec
+        self.episode_id = episode_id
+        self.frames = FrameBuffer() if frames is None else frames
+        self.reference = next(iter(spec.cameras))  # the camera whose stamps are the instants
+        state = spec.streams['joint_states']
+        self._cameras = {
+            name: StreamBuffer(spec.streams[name], IMAGE_CAPACITY, name) for name in spec.cameras}
+        self._joints = StreamBuffer(state, STATE_CAPACITY, 'joint_states')
+        self._gripper = StreamBuffer(state, STATE_CAPACITY, 'gripper')
+        self._columns: dict[tuple[str, ...], tuple[np.ndarray | None, np.ndarray | None]] = {}
+
+    def on_episode(self, episode_id: str) -> None:
+        """Put `episode_id` on the observations from now on."""
+        self.episode_id = episode_id
+
+    def on_image(
+        self, camera: str, stamp_ns: int, image: np.ndarray, now_ns: int | None = None
+    ) -> None:
+        """Take a frame (H, W, 3) uint8 RGB; with `now_ns` refuse one from the future."""
+        if camera not in self._cameras:
+            raise UnknownNameError('camera', camera, self._cameras)
+        size = self.spec.cameras[camera]
+        if image.shape != (size.height, size.width, 3) or image.dtype != np.uint8:
+            raise InvalidDataError(
+                f'camera {camera!r}: got {image.shape} {image.dtype}, '
+                f'allowed {(size.height, size.width, 3)} uint8')
+        self._refuse_future(camera, stamp_ns, now_ns)
+        _push(self._cameras[camera], stamp_ns, image)
+
+    def on_joint_state(
+        self,
+        stamp_ns: int,
+        names: Sequence[str],
+        position: np.ndarray,
+        velocity: np.ndarray,
+        now_ns: int | None = None,
+    ) -> None:
+        """Take a JointState of the arm, the fingers or both, in any order of names.
+
+        Position [rad or m] and velocity are (len(names),). Other joints are ignored; a part of
+        the arm, no velocity or a number that is not finite is an error.
+        """
+        arm, fingers = self._columns_of(tuple(names))
+        self._refuse_future('joint_states', stamp_ns, now_ns)
+        position = np.asarray(position, dtype=np.float64)
+        velocity = np.asarray(velocity, dtype=np.float64)
+        if position.shape != (len(names),) or not np.isfinite(position).all():
+            raise InvalidDataError(
+                f'joint_states: got position {position.tolist()}, '
+                f'allowed {len(names)} finite numbers')
+        if arm is not None:
+            if velocity.shape != (len(names),) or not np.isfinite(velocity).all():
+                raise InvalidDataError(
+                    f'joint_states: got velocity {velocity.tolist()}, '
+                    f'allowed {len(names)} finite numbers')
+            _push(self._joints, stamp_ns, np.stack([position[arm], velocity[arm]]))
+        if fingers is not None:
+            opening = float(position[fingers].sum()) / self.spec.gripper.open_m
+            _push(self._gripper, stamp_ns, opening)
+
+    def on_transform(self, parent: str, child: str, stamp_ns: int, pose: np.ndarray) -> None:
+        """Take where `child` is in `parent` (7,) at `stamp_ns`."""
+        self.frames.set(parent, child, stamp_ns, pose)
+
+    def on_static_transform(self, parent: str, child: str, pose: np.ndarray) -> None:
+        """Take where `child` always is in `parent` (7,)."""
+        self.frames.set_static(parent, child, pose)
+
+    def newest_ns(self) -> int | None:
+        """Return the stamp of the reference camera's newest frame [ns]; None without one."""
+        return self._cameras[self.reference].newest_ns
+
+    def waiting_for(self, stamp_ns: int) -> tuple[str, ...]:
+        """Return the streams without a sample of exactly this stamp; lockstep waits for them."""
+        streams = (*self._cameras.values(), self._joints, self._gripper)
+        missing = [stream.name for stream in streams if not stream.has(stamp_ns)]
+        newest = self._tf_newest_ns()
+        return (*missing, *(['tf'] if newest is None or newest < stamp_ns else []))
+
+    def ages_s(self, now_ns: int) -> dict[str, float]:
+        """Return the age of every stream's newest sample [s], for diagnostics; inf: none yet."""
+        newest = {s.name: s.newest_ns for s in (
+            *self._cameras.values(), self._joints, self._gripper)}
+        newest['tf'] = self._tf_newest_ns()
+        return {
+            name: np.inf if stamp is None else (now_ns - stamp) / 1e9
+            for name, stamp in newest.items()}
+
+    def assemble(self, stamp_ns: int) -> Observation:
+        """Return what is known of the instant `stamp_ns`.
+
+        Raise StaleStreamError or MissingStreamError naming the first stream that has nothing
+        fresh: no value is ever made up.
+        """
+        images = {name: buffer.at(stamp_ns) for name, buffer in self._cameras.items()}
+        joints, gripper = self._joints.at(stamp_ns), self._gripper.at(stamp_ns)
+        tool = self._tool_pose(stamp_ns)
+        samples = {**images, 'joint_states': joints, 'gripper': gripper, 'tf': tool}
+        return Observation(
+            stamp_ns=stamp_ns,
+            episode_id=self.episode_id,
+            images={name: sample.value for name, sample in images.items()},
+            joint_position=joints.value[0],
+            joint_velocity=joints.value[1],
+            tool_pose=tool.value,
+            gripper=gripper.value,
+            age_s={name: sample.age_s for name, sample in samples.items()},
+        )
+
+    def _tool_pose(self, stamp_ns: int) -> Sample:
+        """Look the tool up; if tf lags by less than it may, its newest pose and age count."""
+        base, tool = self.spec.base_frame, self.spec.tool_frame
+        allowed_s = self.spec.streams['tf'].max_age_s
+        try:
+            return Sample(self.frames.lookup(base, tool, stamp_ns), 0.0)
+        except NO_TRANSFORM as error:
+            raise MissingStreamError('tf', allowed_s, str(error)) from error
+        except TooNewError:
+            newest = self.frames.latest_common_ns(base, tool)
+        age_s = (stamp_ns - newest) / 1e9
+        if age_s > allowed_s:
+            raise StaleStreamError('tf', age_s, allowed_s)
+        return Sample(self.frames.lookup(base, tool, newest), age_s)
+
+    def _tf_newest_ns(self) -> int | None:
+        try:
+            return self.frames.latest_common_ns(self.spec.base_frame, self.spec.tool_frame)
+        except NO_TRANSFORM:
+            return None
+
+    def _refuse_future(self, stream: str, stamp_ns: int, now_ns: int | None) -> None:
+        ahead_s = 0.0 if now_ns is None else (stamp_ns - now_ns) / 1e9
+        if ahead_s > self.spec.policy.max_future_s:
+            raise InvalidDataError(
+                f'stream {stream!r}: got a stamp {ahead_s:.3f} s in the future, '
+                f'allowed {self.spec.policy.max_future_s:.3f} s')
+
+    def _columns_of(
+        self, names: tuple[str, ...]
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return where the arm's and the fingers' joints are in a message of these names."""
+        if names not in self._columns:
+            arm, fingers = self.spec.joints.names, self.spec.gripper.joints
+            found = _indices(names, arm), _indices(names, fingers)
+            if found == (None, None):
+                raise InvalidDataError(
+                    f'joint_states: got {list(names)}, allowed all of {list(arm)} '
+                    f'or of {list(fingers)}')
+            self._columns[names] = found
+        return self._columns[names]
+
+
+def _indices(names: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray | None:
+    present = [name for name in wanted if name in names]
+    if not present:
+        return None
+    if len(present) < len(wanted):
+        raise InvalidDataError(
+            f'joint_states: got {list(names)}, allowed all of {list(wanted)} or none')
+    return np.array([names.index(name) for name in wanted])
+
+
+def _push(stream: StreamBuffer, stamp_ns: int, value: np.ndarray | float) -> None:
+    newest = stream.newest_ns
+    if newest is not None and stamp_ns == newest:
+        stream.replace_newest(value)
+        return
+    if newest is not None and stamp_ns < newest - JUMP_BACK_NS:
+        stream.clear()
+    stream.push(stamp_ns, value)
