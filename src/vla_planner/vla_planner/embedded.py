@@ -8,6 +8,8 @@ observations as integer nanoseconds, so a lockstep run repeats exactly.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from vla_core.errors import InvalidDataError
 from vla_core.types import ActionChunk, Done, Observation, Subtask
 from vla_planner.language import parse
@@ -136,9 +138,10 @@ class EmbeddedPlanner:
     def _count(self, progress: float) -> None:
         current, config = self._try, self.config
         current.best_progress = max(progress, current.best_progress or 0.0)
-        if progress >= config.progress_done:
+        # single precision as in the message, so that the graph and one process agree
+        if np.float32(progress) >= np.float32(config.progress_done):
             current.done_chunks += 1
-        elif progress < config.progress_done - config.progress_hysteresis:
+        elif np.float32(progress) < np.float32(config.progress_done - config.progress_hysteresis):
             current.done_chunks = 0
 
     def _subtask_id(self) -> str:
