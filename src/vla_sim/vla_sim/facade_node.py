@@ -43,7 +43,7 @@ class TrajectoryFacade:
         self, node: Node, spec: RobotSpec, follower: TrajectoryFollower,
         now_ns: Callable[[], int], heard: Callable[[int], None],
     ) -> None:
-        """Serve `follower`; `heard` is told the header stamp [ns] of every accepted message."""
+        """Serve `follower`; `heard` is told the header stamp [ns] of every message."""
         self._node, self._follower = node, follower
         self._now_ns, self._heard = now_ns, heard
         self._running: _Running | None = None
@@ -83,7 +83,8 @@ class TrajectoryFacade:
         try:
             self._follower.accept(_trajectory(message), self._now_ns())
         except RejectedTrajectoryError as error:
-            self._node.get_logger().error(f'trajectory refused: {error}')
+            self._node.get_logger().error(
+                f'trajectory refused: {error}', throttle_duration_sec=1.0)
         else:
             self.drop('a newer trajectory arrived')
         self._heard(from_time(message.header.stamp))
@@ -103,6 +104,7 @@ class TrajectoryFacade:
         return GoalResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> FollowJointTrajectory.Result:
+        self.drop('a newer goal arrived')
         self._running = _Running(handle)
         return await self._running.result
 
@@ -177,6 +179,7 @@ class GripperFacade:
         return GoalResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> GripperCommand.Result:
+        self.drop()
         self._running = _Running(handle)
         return await self._running.result
 
