@@ -16,7 +16,6 @@ setup(
     maintainer_email='maintainers@vla-suite.example',
     description='Records episodes, and reads and writes their file formats.',
     license='Apache-2.0',
-    tests_require=['pytest'],
     entry_points={'console_scripts': [
         'recorder_node = vla_recorder.recorder_node:main',
     ]},
