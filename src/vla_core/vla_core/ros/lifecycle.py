@@ -146,7 +146,7 @@ class VlaLifecycleNode(LifecycleNode):
     def _go_safe(self, error: Exception) -> None:
         try:
             self.go_safe(error)
-        except Exception as second:  # noqa: BLE001 - the node boundary of the boundary's own action
+        except Exception as second:  # noqa: BLE001 - the boundary's own boundary
             self.report(second)
 
     def _own(self, entity: Any) -> Any:
@@ -157,7 +157,7 @@ class VlaLifecycleNode(LifecycleNode):
         self.active = False
         try:
             self.teardown()
-        except Exception as error:  # noqa: BLE001 - the node boundary: the rest must still be released
+        except Exception as error:  # noqa: BLE001 - node boundary: release the rest
             self.report(error)
         for entity in self._entities:
             self._destroy(entity)

@@ -65,10 +65,14 @@ def transforms_from_msg(message: TFMessage) -> list[tuple[str, str, int, np.ndar
 
 
 def _entry(message: TransformStamped) -> tuple[str, str, int, np.ndarray]:
-    t, q = message.transform.translation, message.transform.rotation
-    pose = np.array([t.x, t.y, t.z, q.x, q.y, q.z, q.w], dtype=np.float64)
     return (message.header.frame_id, message.child_frame_id,
-            from_time(message.header.stamp), pose)
+            from_time(message.header.stamp), pose_from_transform(message.transform))
+
+
+def pose_from_transform(message: Transform) -> np.ndarray:
+    """Return a transform as a (7,) float64 pose, xyz [m] and xyzw."""
+    t, q = message.translation, message.rotation
+    return np.array([t.x, t.y, t.z, q.x, q.y, q.z, q.w], dtype=np.float64)
 
 
 def command_to_msg(

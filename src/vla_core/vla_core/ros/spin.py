@@ -53,7 +53,7 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int
     except VlaError as error:
         print(f'{node.get_name() if node else sys.argv[0]}: {error}', file=sys.stderr)
         return EXIT_MENDABLE
-    except Exception:  # noqa: BLE001 - the node boundary: say everything, then end so that it is restarted
+    except Exception:  # noqa: BLE001 - the node boundary: end, to be restarted
         traceback.print_exc()
         return 1
     finally:

@@ -1,0 +1,44 @@
+"""When a control tick is due in real time."""
+
+NS = 1_000_000_000
+
+
+class TickSchedule:
+    """The control periods of the robot's clock, whether it runs at the speed of ours or not.
+
+    The time is the newest joint state's stamp plus the steady time since it arrived. Ticks lie
+    on an even grid of that time, so set-points are evenly spaced however unevenly messages
+    arrive, keep pace with a simulation slower than real time, and go on (to come to rest) when
+    joint states stop. A slip beyond `slip_ns` starts the grid anew.
+    """
+
+    def __init__(self, period_ns: int, slip_ns: int = 50_000_000, burst: int = 2) -> None:
+        self._period_ns = period_ns
+        self._slip_ns = slip_ns
+        self._burst = burst
+        self._anchor: tuple[int, float] | None = None  # stamp [ns], steady at its arrival [s]
+        self._next_ns: int | None = None
+
+    def on_joint_state(self, stamp_ns: int, steady_s: float) -> None:
+        """Take the stamp of a joint state that arrives now."""
+        self._anchor = (stamp_ns, steady_s)
+
+    def now_ns(self, steady_s: float) -> int:
+        """Return the robot's time [ns]; 0 before the first joint state."""
+        if self._anchor is None:
+            return 0
+        stamp_ns, since_s = self._anchor
+        return stamp_ns + int((steady_s - since_s) * NS)
+
+    def due(self, steady_s: float) -> list[int]:
+        """Return the ticks [ns] due now, oldest first; at most `burst` of them."""
+        if self._anchor is None:
+            return []
+        now = self.now_ns(steady_s)
+        if self._next_ns is None or abs(now - self._next_ns) > self._slip_ns:
+            self._next_ns = now
+        ticks = []
+        while self._next_ns <= now and len(ticks) < self._burst:
+            ticks.append(self._next_ns)
+            self._next_ns += self._period_ns
+        return ticks
