@@ -1,0 +1,101 @@
+"""The scripted expert in the policy's place: a stateless function of SimState and Subtask."""
+
+from dataclasses import dataclass, field
+import time
+
+from vla_core.errors import InvalidDataError
+from vla_core.ros import qos
+from vla_core.ros.convert import from_msg, to_msg
+from vla_core.ros.lifecycle import VlaLifecycleNode
+from vla_core.ros.lockstep import Ack, POLICY, PolicyGate
+from vla_core.ros.params import about, declare
+from vla_core.ros.spin import run
+from vla_core.spec import load_robot
+from vla_core.tasks import TASKS
+from vla_core.types import ActionChunk, Representation, SimState, Subtask
+from vla_interfaces import msg
+from vla_sim.experts import expert_chunk
+
+
+@dataclass(frozen=True)
+class ExpertConfig:
+    """Parameters of the expert node."""
+
+    robot: str = field(default='panda', metadata=about('robot spec'))
+    lockstep: bool = field(default=False, metadata=about('answer and acknowledge every step'))
+    rows: int = field(default=6, metadata=about('policy steps in a chunk', 1, 50))
+
+
+class ExpertNode(VlaLifecycleNode):
+    """Answers every SimState with a chunk while a subtask is alive."""
+
+    def __init__(self) -> None:
+        super().__init__('policy')
+        self._config = declare(self, ExpertConfig)
+
+    def setup(self) -> None:
+        """Make publishers and subscriptions."""
+        self._spec = load_robot(self._config.robot)
+        self._gate = PolicyGate()
+        self._subtask: Subtask | None = None
+        self._sequence = 0
+        self._chunks = self.talk(msg.ActionChunk, 'action_chunk', qos.COMMAND)
+        self._acks = self.talk(msg.TickAck, 'tick_ack', qos.EVENT)
+        self.listen(msg.SimState, 'sim_state', self._on_state, qos.COMMAND)
+        self.listen(msg.Subtask, 'subtask', self._on_subtask, qos.COMMAND)
+        if self._config.lockstep:
+            self.listen(msg.TickAck, 'tick_ack', self._on_ack, qos.EVENT)
+
+    def _on_state(self, message: msg.SimState) -> None:
+        state = from_msg(message)
+        if self._config.lockstep:
+            self._gate.on_observation(state)
+            self._answer_step()
+        elif self._subtask is not None and self._subtask.episode_id == state.episode_id:
+            self._chunks.publish(to_msg(self._chunk(state, self._subtask)))
+
+    def _on_subtask(self, message: msg.Subtask) -> None:
+        self._subtask = from_msg(message)
+        self._gate.on_subtask(self._subtask)
+        self._answer_step()
+
+    def _on_ack(self, message: msg.TickAck) -> None:
+        self._gate.on_ack(from_msg(message))
+        self._answer_step()
+
+    def _answer_step(self) -> None:
+        step = self._gate.take() if self._config.lockstep else None
+        if step is None:
+            return
+        if step.subtask is not None:
+            self._chunks.publish(to_msg(self._chunk(step.observation, step.subtask)))
+        self._acks.publish(to_msg(Ack(
+            step.ack.stamp_ns, step.ack.tick, step.ack.episode_id, POLICY,
+            int(step.subtask is not None))))
+
+    def _chunk(self, state: SimState, subtask: Subtask) -> ActionChunk:
+        began = time.monotonic()
+        rows, progress = expert_chunk(state, find_task(subtask.text), self._config.rows)
+        self._sequence += 1
+        return ActionChunk(
+            stamp_ns=state.stamp_ns, sequence=self._sequence, episode_id=state.episode_id,
+            subtask_id=subtask.subtask_id, source='expert',
+            representation=Representation.EE_DELTA, step_s=self._spec.policy.step_s,
+            values=rows, progress=progress, inference_s=time.monotonic() - began)
+
+
+def find_task(text: str) -> str:
+    """Return the task a subtask's sentence asks for; raise InvalidDataError for any other."""
+    for name, language in TASKS.items():
+        if text in language.sentences:
+            return name
+    raise InvalidDataError(f'subtask: got {text!r}, allowed the sentences of {", ".join(TASKS)}')
+
+
+def main() -> None:
+    """Run the node."""
+    raise SystemExit(run(ExpertNode))
+
+
+if __name__ == '__main__':
+    main()
