@@ -1,0 +1,181 @@
+"""Play action chunks at the control rate: anchored, cross-faded, within every joint limit."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from vla_core.control.config import ControlConfig
+from vla_core.control.plan import DELTA, JOINT, Plan, resolve, seconds_between
+from vla_core.control.tracker import JointTracker
+from vla_core.geometry import apply_delta, delta_between, interpolate_pose
+from vla_core.kinematics import Kinematics
+from vla_core.spec import RobotSpec
+from vla_core.types import ActionChunk
+
+HISTORY = 256  # targets kept, two seconds of them at 120 Hz
+SAME_INSTANT_S = 2e-6
+IK_TOLERANCE = 1e-4  # [m, rad] above it the inverse takes a second step
+UNREACHED_M = 0.005  # a target the joints miss by more is recorded as what they reach
+UNREACHED_RAD = 0.05
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the arm was asked for at one instant."""
+
+    stamp_ns: int
+    pose: np.ndarray  # (7,) base -> tool
+    joints: np.ndarray  # (J,) [rad]
+
+
+class ChunkExecutor:
+    """Turns plans into joint set-points, one a control period.
+
+    Row k of a delta chunk builds on the executor's own target at the chunk's stamp, kept in a
+    short history, so a chunk that comes late continues where its observation was made and its
+    rows already past are skipped. After `hold` that past is forgotten: the next delta chunk
+    builds on the set-point of now. When a plan ends, the arm decelerates to rest.
+    """
+
+    def __init__(self, spec: RobotSpec, config: ControlConfig, kinematics: Kinematics) -> None:
+        self._config = config
+        self._kinematics = kinematics
+        self._period_ns = round(1e9 / spec.controller.rate_hz)
+        self._period_s = spec.controller.period_s
+        self._tracker = JointTracker(spec.joints, self._period_s, config.limit_scale)
+        self._max_step = spec.joints.velocity * self._period_s  # (J,) [rad]
+        self._history: deque[Target] = deque(maxlen=HISTORY)
+        self.reset(spec.joints.home, 0)
+
+    def reset(self, q: np.ndarray, stamp_ns: int) -> None:
+        """Rest at the joints `q` (J,) and forget all chunks."""
+        self._tracker.reset(q)
+        self._plan: Plan | None = None
+        self._holding = True
+        self._history.clear()
+        self._record(stamp_ns, self._kinematics.forward(q), self._tracker.position)
+
+    @property
+    def running(self) -> bool:
+        """Whether a chunk still has rows to play."""
+        return self._plan is not None
+
+    @property
+    def target(self) -> Target:
+        """The latest target, valid at the end of the control period last begun."""
+        return self._history[-1]
+
+    @property
+    def position(self) -> np.ndarray:
+        """The set-point (J,) [rad]."""
+        return self._tracker.position
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """The set-point's velocity (J,) [rad/s]."""
+        return self._tracker.velocity
+
+    @property
+    def acceleration(self) -> np.ndarray:
+        """The set-point's acceleration (J,) [rad/s^2]."""
+        return self._tracker.acceleration
+
+    def gripper_at(self, now_ns: int) -> float | None:
+        """Return the gripper value of the row being played, None when none is."""
+        return self._plan.gripper_at(now_ns) if self._plan else None
+
+    def resolve(self, chunk: ActionChunk) -> Plan:
+        """Return the plan of `chunk` with the anchor it builds on; finite values assumed."""
+        known = self._lookup(chunk.stamp_ns)
+        joint = chunk.representation in JOINT
+        if known is not None:
+            return resolve(chunk, known.joints if joint else known.pose)
+        here = self.target.joints if joint else self.target.pose
+        plan = resolve(chunk, here)
+        if chunk.representation not in DELTA:
+            return plan
+        moved = plan.displacement(self.target.stamp_ns)
+        return resolve(chunk, here - moved if joint else apply_delta(here, -moved))
+
+    def start(self, plan: Plan) -> None:
+        """Play `plan` from the latest target on, fading out the present motion."""
+        pose_rate, joint_rate = self._rates()
+        fade_s = min(plan.step_s, self._config.blend_s)
+        target, rate = ((self.target.pose, pose_rate) if plan.cartesian
+                        else (self.target.joints, joint_rate))
+        self._plan = plan.faded_from(self.target.stamp_ns, target, rate, fade_s)
+        self._holding = False
+
+    def hold(self) -> None:
+        """Decelerate to rest and forget the past."""
+        if not self._holding:
+            latest = self.target
+            self._history.clear()
+            self._history.append(latest)
+        self._plan = None
+        self._holding = True
+
+    def step(self, now_ns: int) -> None:
+        """Move the set-point to the end of the control period that starts at `now_ns`."""
+        end_ns = now_ns + self._period_ns
+        if self._plan and seconds_between(self._plan.stamp_ns, end_ns) > self._plan.end_s + 1e-5:
+            self._plan = None
+        if self._plan is None:
+            self._tracker.brake()
+            pose = self._kinematics.forward(self._tracker.position)
+            self._record(end_ns, pose, self._tracker.position)
+            return
+        pose, joints = self._next_target(self._plan, end_ns)
+        self._tracker.follow(joints, self.target.joints)
+        lead = joints - self._tracker.position
+        if np.abs(lead).max() > self._config.max_lead_rad:
+            reach = self._config.max_lead_rad
+            joints = self._tracker.position + np.clip(lead, -reach, reach)
+            pose = self._kinematics.forward(joints)
+        self._record(end_ns, pose, joints)
+
+    def _next_target(self, plan: Plan, end_ns: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the target's pose (7,) and joints (J,) at `end_ns`."""
+        last = self.target.joints
+        wanted = plan.at(end_ns)
+        if not plan.cartesian:
+            reach = np.clip(wanted, self._kinematics.lower, self._kinematics.upper)
+            joints = last + np.clip(reach - last, -self._max_step, self._max_step)
+            return self._kinematics.forward(joints), joints
+        joints = self._kinematics.ik_step(last, wanted, self._max_step)
+        reached = self._kinematics.forward(joints)
+        miss = np.abs(delta_between(reached, wanted))
+        if miss.max() > IK_TOLERANCE:
+            left = self._max_step - np.abs(joints - last)
+            joints = self._kinematics.ik_step(joints, wanted, np.maximum(left, 1e-9))
+            reached = self._kinematics.forward(joints)
+            miss = np.abs(delta_between(reached, wanted))
+        far = miss[:3].max() > UNREACHED_M or miss[3:].max() > UNREACHED_RAD
+        return (reached if far else wanted), joints
+
+    def _rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the latest target's velocity: (6,) of the tool, (J,) of the joints."""
+        if len(self._history) < 2:
+            return (self._kinematics.jacobian(self.position) @ self.velocity, self.velocity)
+        before, last = self._history[-2], self._history[-1]
+        elapsed = max(seconds_between(before.stamp_ns, last.stamp_ns), 0.5 * self._period_s)
+        return (delta_between(before.pose, last.pose) / elapsed,
+                (last.joints - before.joints) / elapsed)
+
+    def _lookup(self, stamp_ns: int) -> Target | None:
+        """Return the target at `stamp_ns`, the latest for later stamps, None before the oldest."""
+        after = None
+        for target in reversed(self._history):
+            age = seconds_between(target.stamp_ns, stamp_ns)
+            if abs(age) < SAME_INSTANT_S or (age > 0.0 and after is None):
+                return target
+            if age > 0.0:
+                share = age / seconds_between(target.stamp_ns, after.stamp_ns)
+                return Target(stamp_ns, interpolate_pose(target.pose, after.pose, share),
+                              target.joints + share * (after.joints - target.joints))
+            after = target
+        return None
+
+    def _record(self, stamp_ns: int, pose: np.ndarray, joints: np.ndarray) -> None:
+        self._history.append(Target(stamp_ns, pose, joints))
