@@ -30,7 +30,7 @@ def test_reading_returns_what_was_written_bit_for_bit(tmp_path: Path) -> None:
     instruction=st.text(max_size=40),
     success=st.sampled_from([True, False, None]))
 @settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_stream_survives(
     tmp_path: Path, values: np.ndarray, instruction: str, success: bool | None
 ) -> None:

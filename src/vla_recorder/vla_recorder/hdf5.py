@@ -92,6 +92,8 @@ def _save_header(episode: Episode, demo: h5py.Group) -> None:
     demo.attrs['header'] = header_to_json(episode)
     for field in ('episode_id', 'task', 'instruction', 'robot', 'seed', 'success'):
         value = getattr(episode, field)
+        if isinstance(value, str):  # HDF5 holds no NUL; the header does
+            value = value.replace('\0', ' ').encode('utf-8', 'replace').decode()
         if value is not None:
             demo.attrs[field] = value
 
