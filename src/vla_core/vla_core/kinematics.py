@@ -26,7 +26,7 @@ class Kinematics:
         try:
             self._model = pin.buildModelFromUrdf(str(spec.urdf))
         except (ValueError, RuntimeError) as error:
-            raise InvalidDataError(f'{spec.urdf}: not a URDF Pinocchio can read: {error}') from error
+            raise InvalidDataError(f'{spec.urdf}: not a readable URDF: {error}') from error
         self._data = self._model.createData()
         self._columns = np.array([self._column(name) for name in spec.joints.names])
         self._gripper = [self._column(name) for name in spec.gripper.joints]
@@ -123,7 +123,7 @@ class Kinematics:
         return pin.SE3ToXYZQUAT(self._base_inverse * placement)
 
     def _error(self, target: np.ndarray) -> np.ndarray:
-        """Return the pose error (6,) in base axes, shortened where a linear step would not hold."""
+        """Return the pose error (6,) in base axes, cut to where a linear step still holds."""
         placement = pin.updateFramePlacement(self._model, self._data, self._tool)
         error = delta_between(self._pose(placement), target)
         distance, turn = np.linalg.norm(error[:3]), np.linalg.norm(error[3:])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_core.control.controller import ArmController
+from vla_core.errors import InvalidDataError
 from vla_core.protocols import Environment, Planner, Policy, Subscriber
 from vla_core.seeding import episode_rng
 from vla_core.types import ActionChunk, Done, Observation, Subtask, TaskOutcome
@@ -83,13 +84,15 @@ def rollout(
     `action_delay_steps` later. Subscribers hear every policy step, `chunk` being the latest
     computed one.
     """
+    _check_interval(env, controller, replan_steps)
     observation = env.reset(seed, task, timeout_s)
     episode = _begin(env, controller, policy, planner, action_delay_steps, subscribers)
     for subscriber in subscribers:
         subscriber.on_reset(observation, env.state(), instruction)
     step = 0
     while not env.outcome().done:
-        observation = observation if step == 0 else env.observe()
+        if step > 0:
+            observation = env.observe()
         subtask = _ask(planner, observation, instruction, episode.history)
         if isinstance(subtask, Done):
             break
@@ -98,6 +101,16 @@ def rollout(
         episode.play()
         step += 1
     return _end(episode, step)
+
+
+def _check_interval(env: Environment, controller: ArmController, replan_steps: int) -> None:
+    """Refuse to replan so rarely that the controller would stop the arm in between."""
+    step_s = env.ticks_per_step * env.control_period_s
+    most = int(controller.config.max_chunk_silence_s / step_s)
+    if not 1 <= replan_steps <= most:
+        raise InvalidDataError(
+            f'replan_steps {replan_steps}, allowed 1..{most}: the controller stops the arm '
+            f'{controller.config.max_chunk_silence_s} s after the last chunk')
 
 
 def _begin(
@@ -134,14 +147,12 @@ def _think(
         chunk = policy.infer(observation, subtask, previous=previous, rng=rng)
         episode.history.append(chunk)
     episode.deliver(chunk)
-    state = episode.env.state()
     for subscriber in episode.subscribers:
-        subscriber.on_step(observation, state, subtask, episode.history[-1])
+        subscriber.on_step(observation, episode.env.state(), subtask, episode.history[-1])
 
 
 def _end(episode: _Episode, steps: int) -> RolloutResult:
     outcome = episode.env.outcome()
     for subscriber in episode.subscribers:
         subscriber.on_end(outcome)
-    return RolloutResult(
-        outcome, steps, episode.steady_s, tuple(episode.rejections))
+    return RolloutResult(outcome, steps, episode.steady_s, tuple(episode.rejections))

@@ -11,6 +11,7 @@ from vla_core.control.executor import ChunkExecutor
 from vla_core.control.gripper import GripperGate
 from vla_core.control.guard import Guard, Rejection
 from vla_core.control.mux import Decision, Mux
+from vla_core.control.pacer import Pacer
 from vla_core.kinematics import Kinematics
 from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, ControlStatus, JointCommand, Mode, Subtask
@@ -31,6 +32,7 @@ class ArmController:
         self._guard = Guard(spec, self.config)
         self._mux = Mux(spec, self.config)
         self._gripper = GripperGate(self.config)
+        self._pacer = Pacer(spec.controller.rate_hz)
         self._non_finite = 0
         self._state_ns = 0
         self._before: JointCommand | None = None
@@ -52,6 +54,7 @@ class ArmController:
         self._guard.reset()
         self._mux.reset(steady_s)
         self._gripper.reset()
+        self._pacer.reset(stamp_ns)
         self._non_finite = 0
         self._state_ns = stamp_ns
         self._before = self._command(stamp_ns, None)
@@ -94,8 +97,9 @@ class ArmController:
         latched = decision.mode in (Mode.FAULT, Mode.ESTOP)
         if latched or (self._executor.running and not decision.moves):
             self._executor.hold()
-        goal = self._gripper.update(self._executor.gripper_at(now_ns))
-        self._executor.step(now_ns)
+        paced_ns = self._pacer.tick(now_ns)
+        goal = self._gripper.update(self._executor.gripper_at(paced_ns))
+        self._executor.step(paced_ns)
         command = self._checked(self._command(now_ns, goal))
         self._before = command
         self._note(decision, now_ns)

@@ -16,8 +16,6 @@ from vla_core.types import ActionChunk
 HISTORY = 256  # targets kept, two seconds of them at 120 Hz
 SAME_INSTANT_S = 2e-6
 IK_TOLERANCE = 1e-4  # [m, rad] above it the inverse takes a second step
-UNREACHED_M = 0.005  # a target the joints miss by more is recorded as what they reach
-UNREACHED_RAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ class ChunkExecutor:
         self._plan: Plan | None = None
         self._holding = True
         self._history.clear()
-        self._record(stamp_ns, self._kinematics.forward(q), self._tracker.position)
+        self._aim = self._tracker.position
+        self._record(stamp_ns)
 
     @property
     def running(self) -> bool:
@@ -105,6 +104,7 @@ class ChunkExecutor:
         target, rate = ((self.target.pose, pose_rate) if plan.cartesian
                         else (self.target.joints, joint_rate))
         self._plan = plan.faded_from(self.target.stamp_ns, target, rate, fade_s)
+        self._aim = self.position
         self._holding = False
 
     def hold(self) -> None:
@@ -123,45 +123,32 @@ class ChunkExecutor:
             self._plan = None
         if self._plan is None:
             self._tracker.brake()
-            pose = self._kinematics.forward(self._tracker.position)
-            self._record(end_ns, pose, self._tracker.position)
+            self._aim = self._tracker.position
+            self._record(end_ns)
             return
-        pose, joints = self._next_target(self._plan, end_ns)
-        self._tracker.follow(joints, self.target.joints)
-        lead = joints - self._tracker.position
-        if np.abs(lead).max() > self._config.max_lead_rad:
-            reach = self._config.max_lead_rad
-            joints = self._tracker.position + np.clip(lead, -reach, reach)
-            pose = self._kinematics.forward(joints)
-        self._record(end_ns, pose, joints)
+        joints = self._next_joints(self._plan, end_ns)
+        self._tracker.follow(joints, self._aim)
+        reach = self._config.max_lead_rad
+        self._aim = self._tracker.position + np.clip(joints - self._tracker.position, -reach, reach)
+        self._record(end_ns)
 
-    def _next_target(self, plan: Plan, end_ns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the target's pose (7,) and joints (J,) at `end_ns`."""
-        last = self.target.joints
+    def _next_joints(self, plan: Plan, end_ns: int) -> np.ndarray:
+        """Return the joints (J,) the plan asks for at `end_ns`."""
+        last = self._aim
         wanted = plan.at(end_ns)
         if not plan.cartesian:
             reach = np.clip(wanted, self._kinematics.lower, self._kinematics.upper)
-            joints = last + np.clip(reach - last, -self._max_step, self._max_step)
-            return self._kinematics.forward(joints), joints
+            return last + np.clip(reach - last, -self._max_step, self._max_step)
         joints = self._kinematics.ik_step(last, wanted, self._max_step)
-        reached = self._kinematics.forward(joints)
-        miss = np.abs(delta_between(reached, wanted))
+        miss = np.abs(delta_between(self._kinematics.forward(joints), wanted))
         if miss.max() > IK_TOLERANCE:
             left = self._max_step - np.abs(joints - last)
             joints = self._kinematics.ik_step(joints, wanted, np.maximum(left, 1e-9))
-            reached = self._kinematics.forward(joints)
-            miss = np.abs(delta_between(reached, wanted))
-        far = miss[:3].max() > UNREACHED_M or miss[3:].max() > UNREACHED_RAD
-        return (reached if far else wanted), joints
+        return joints
 
     def _rates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the latest target's velocity: (6,) of the tool, (J,) of the joints."""
-        if len(self._history) < 2:
-            return (self._kinematics.jacobian(self.position) @ self.velocity, self.velocity)
-        before, last = self._history[-2], self._history[-1]
-        elapsed = max(seconds_between(before.stamp_ns, last.stamp_ns), 0.5 * self._period_s)
-        return (delta_between(before.pose, last.pose) / elapsed,
-                (last.joints - before.joints) / elapsed)
+        """Return the set-point's velocity: (6,) of the tool, (J,) of the joints."""
+        return self._kinematics.jacobian(self.position) @ self.velocity, self.velocity
 
     def _lookup(self, stamp_ns: int) -> Target | None:
         """Return the target at `stamp_ns`, the latest for later stamps, None before the oldest."""
@@ -177,5 +164,7 @@ class ChunkExecutor:
             after = target
         return None
 
-    def _record(self, stamp_ns: int, pose: np.ndarray, joints: np.ndarray) -> None:
-        self._history.append(Target(stamp_ns, pose, joints))
+    def _record(self, stamp_ns: int) -> None:
+        """Remember the set-point itself: a delta must not build on what the arm never reached."""
+        position = self._tracker.position
+        self._history.append(Target(stamp_ns, self._kinematics.forward(position), position))

@@ -128,8 +128,8 @@ class Guard:
     def _tool_motion(self, plan: Plan) -> str | None:
         policy, room = self._spec.policy, 1.0 + self._config.tolerance
         poses = np.vstack([plan.anchor, plan.targets()])
-        for row, (a, b) in enumerate(zip(poses[:-1], poses[1:])):
-            delta = delta_between(a, b)
+        for row in range(len(poses) - 1):
+            delta = delta_between(poses[row], poses[row + 1])
             speed = float(np.linalg.norm(delta[:3])) / plan.step_s
             turn = float(np.linalg.norm(delta[3:])) / plan.step_s
             if speed > policy.tool_speed_max * room:
@@ -152,12 +152,12 @@ class Guard:
         limits = self._spec.joints
         joints = np.vstack([plan.anchor, plan.targets()])
         speed = np.abs(np.diff(joints, axis=0)) / plan.step_s
-        for name, value, outside in (
-                ('at [rad]', joints[1:], (joints[1:] < limits.lower) | (joints[1:] > limits.upper)),
-                ('at [rad/s]', speed, speed > limits.velocity * (1.0 + self._config.tolerance))):
+        too_far = (joints[1:] < limits.lower) | (joints[1:] > limits.upper)
+        too_fast = speed > limits.velocity * (1.0 + self._config.tolerance)
+        for unit, value, outside in (('rad', joints[1:], too_far), ('rad/s', speed, too_fast)):
             if outside.any():
                 row, joint = np.argwhere(outside)[0]
-                return (f'row {row}: {limits.names[joint]} {name} {value[row, joint]:.3g}, '
+                return (f'row {row}: {limits.names[joint]} at {value[row, joint]:.3g} {unit}, '
                         'outside its limits')
         return None
 

@@ -68,16 +68,10 @@ class Plan:
         row = int((seconds_between(self.stamp_ns, stamp_ns) + 1e-6) / self.step_s)
         return float(self.gripper[min(max(row, 0), len(self.gripper) - 1)])
 
-    def first_rows(self, count: int) -> 'Plan':
-        """Return the plan without the rows from `count` on."""
-        return replace(
-            self, waypoints=self.waypoints[:count + 1], velocities=self.velocities[:count + 1],
-            gripper=self.gripper[:count])
-
     def faded_from(
         self, stamp_ns: int, target: np.ndarray, velocity: np.ndarray, fade_s: float
     ) -> 'Plan':
-        """Return the plan that leaves `target` ((7,) or (J,)) with `velocity` (D,) at the stamp."""
+        """Return the plan that leaves `target`, (7,) or (J,), with `velocity` (D,) at the stamp."""
         start = seconds_between(self.stamp_ns, stamp_ns)
         own = (self._curve(start + 1e-3) - self._curve(start)) * 1e3
         offset = self._enter_chart(target) - self._curve(start)
@@ -116,14 +110,15 @@ def resolve(chunk: ActionChunk, anchor: np.ndarray) -> Plan:
     """Return the plan of a finite `chunk` whose row 0 builds on `anchor`, (7,) pose or (J,)."""
     rows = chunk.values[:, :-1].astype(np.float64)
     cartesian = chunk.representation not in JOINT
-    waypoints = _pose_waypoints(chunk, rows, anchor) if cartesian else _joints(chunk, rows, anchor)
+    place = _pose_waypoints if cartesian else _joint_waypoints
+    waypoints = place(chunk, rows, anchor)
     return Plan(
         stamp_ns=chunk.stamp_ns, step_s=chunk.step_s, anchor=anchor, waypoints=waypoints,
         velocities=_catmull_rom(waypoints, chunk.step_s),
         gripper=chunk.values[:, -1].astype(np.float64), cartesian=cartesian)
 
 
-def _joints(chunk: ActionChunk, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+def _joint_waypoints(chunk: ActionChunk, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
     if chunk.representation in DELTA:
         return np.cumsum(np.vstack([anchor, rows]), axis=0)
     return np.vstack([anchor, rows])

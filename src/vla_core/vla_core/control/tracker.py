@@ -8,7 +8,9 @@ acceleration suffices to stop before them. (Berscheid & Kroeger, RSS 2021)
 """
 
 import numpy as np
-from ruckig import ControlInterface, InputParameter, Result, Ruckig, Synchronization, Trajectory
+from ruckig import (
+    ControlInterface, InputParameter, Result, Ruckig, Synchronization, Trajectory,
+)
 
 from vla_core.spec import JointLimits
 
