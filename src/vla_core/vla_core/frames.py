@@ -6,7 +6,7 @@ beyond them. An exact stamp gives the stored pose, bit by bit.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from math import isfinite, sqrt
 
@@ -108,16 +108,16 @@ class FrameBuffer:
         parent, child = _check_names(parent, child)
         self._static[child] = parent, _check_pose(parent, child, pose)
         self._tracks.pop(child, None)
+        self._known.update((parent, child))
 
     def clear(self) -> None:
         """Forget all samples; static frames stay, as in tf2."""
         self._tracks.clear()
+        self._known = self._static.keys() | {parent for parent, _ in self._static.values()}
 
     def frames(self) -> frozenset[str]:
         """Return the names of all known frames."""
-        parents = {parent for parent, _ in self._static.values()}
-        parents.update(parent for track in self._tracks.values() for parent in track.parents)
-        return parents | self._static.keys() | self._tracks.keys()
+        return frozenset(self._known)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
         """Return where `source` is in `target` at `stamp_ns`: (7,) float64.
@@ -163,7 +163,7 @@ class FrameBuffer:
             raise UnknownFrameError(frame, self._known)
 
     def _climb(
-        self, frame: str, stamp_ns: int, stop: frozenset[str]
+        self, frame: str, stamp_ns: int, stop: Set[str]
     ) -> tuple[dict[str, Floats], str, VlaError | None]:
         """Walk towards the root until a frame in `stop`.
 

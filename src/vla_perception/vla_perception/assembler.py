@@ -72,17 +72,9 @@ class ObservationAssembler:
         """
         arm, fingers = self._columns_of(tuple(names))
         self._refuse_future('joint_states', stamp_ns, now_ns)
-        position = np.asarray(position, dtype=np.float64)
-        velocity = np.asarray(velocity, dtype=np.float64)
-        if position.shape != (len(names),) or not np.isfinite(position).all():
-            raise InvalidDataError(
-                f'joint_states: got position {position.tolist()}, '
-                f'allowed {len(names)} finite numbers')
+        position = _finite('position', position, len(names))
         if arm is not None:
-            if velocity.shape != (len(names),) or not np.isfinite(velocity).all():
-                raise InvalidDataError(
-                    f'joint_states: got velocity {velocity.tolist()}, '
-                    f'allowed {len(names)} finite numbers')
+            velocity = _finite('velocity', velocity, len(names))
             _push(self._joints, stamp_ns, np.stack([position[arm], velocity[arm]]))
         if fingers is not None:
             opening = float(position[fingers].sum()) / self.spec.gripper.open_m
@@ -172,7 +164,7 @@ class ObservationAssembler:
         if names not in self._columns:
             arm, fingers = self.spec.joints.names, self.spec.gripper.joints
             found = _indices(names, arm), _indices(names, fingers)
-            if found == (None, None):
+            if found[0] is None and found[1] is None:
                 raise InvalidDataError(
                     f'joint_states: got {list(names)}, allowed all of {list(arm)} '
                     f'or of {list(fingers)}')
@@ -188,6 +180,14 @@ def _indices(names: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray | No
         raise InvalidDataError(
             f'joint_states: got {list(names)}, allowed all of {list(wanted)} or none')
     return np.array([names.index(name) for name in wanted])
+
+
+def _finite(what: str, values: np.ndarray, count: int) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != (count,) or not np.isfinite(values).all():
+        raise InvalidDataError(
+            f'joint_states: got {what} {values.tolist()}, allowed {count} finite numbers')
+    return values
 
 
 def _push(stream: StreamBuffer, stamp_ns: int, value: np.ndarray | float) -> None:
