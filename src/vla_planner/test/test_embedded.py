@@ -104,6 +104,12 @@ def test_progress_of_an_earlier_subtask_does_not_count_for_the_next() -> None:
     assert run.step(None).subtask_id == 'e1/1.0'
 
 
+def test_the_last_subtask_ends_later_than_the_others() -> None:
+    run = Run('open the drawer', progress_chunks=2, final_chunks=5)
+    assert isinstance([run.step(1.0) for _ in range(5)][-1], Subtask)
+    assert isinstance(run.step(1.0), Done)
+
+
 def test_a_stuck_subtask_is_tried_again_then_given_up_with_a_reason() -> None:
     run = Run(COMPOUND, subtask_timeout_s=2.0, max_retries=2)
     words = list(run.until_change(0.4))
@@ -131,7 +137,7 @@ def test_the_clock_offset_changes_nothing_but_stamps() -> None:
 
 def test_progress_counts_alike_before_and_after_a_float32_message() -> None:
     for progress in (0.9, float(np.float32(0.9))):
-        words = list(Run('open the drawer', progress_chunks=1).until_change(progress))
+        words = list(Run('open the drawer', final_chunks=1).until_change(progress))
         assert words[-1].success
 
 

@@ -34,8 +34,16 @@ class PlannerConfig:
         },
     )
     progress_chunks: int = field(
-        default=3,
-        metadata={'description': 'done chunks in a row before moving on', 'range': (1, 100)},
+        default=6,
+        metadata={'description': 'done chunks in a row before moving on', 'range': (1, 1000)},
+    )
+    final_chunks: int = field(
+        default=18,
+        metadata={
+            'description': 'done chunks in a row before the last subtask ends; more than'
+            ' progress_chunks, as after it nobody corrects what was reported too early',
+            'range': (1, 1000),
+        },
     )
     subtask_timeout_s: float = field(
         default=12.0,
@@ -104,8 +112,10 @@ class EmbeddedPlanner:
         now_ns = observation.stamp_ns
         plan = self._plan_for(instruction, observation)
         self._hear(history)
-        if self._try.done_chunks >= self.config.progress_chunks:
-            if self._try.index + 1 == len(plan.steps):
+        is_last = self._try.index + 1 == len(plan.steps)
+        wanted = self.config.final_chunks if is_last else self.config.progress_chunks
+        if self._try.done_chunks >= wanted:
+            if is_last:
                 return Done(True, _success(plan))
             self._try = _Try(self._try.index + 1, 0, now_ns)
         elif now_ns - self._try.started_ns >= round(self.config.subtask_timeout_s * 1e9):
