@@ -54,7 +54,7 @@ def test_equal_stamps_give_the_values_bit_by_bit() -> None:
     assert observation.gripper == (0.01 + 0.03) / 0.08
     assert observation.stamp_ns == NOW + 8 * MS
     assert observation.episode_id == 'e0'
-    assert set(observation.age_s.values()) == {0.0}
+    assert observation.age_s == {name: 0.0 for name in SPEC.streams}
 
 
 def test_joints_are_mapped_by_name() -> None:

@@ -117,7 +117,7 @@ class ObservationAssembler:
         images = {name: buffer.at(stamp_ns) for name, buffer in self._cameras.items()}
         joints, gripper = self._joints.at(stamp_ns), self._gripper.at(stamp_ns)
         tool = self._tool_pose(stamp_ns)
-        samples = {**images, 'joint_states': joints, 'gripper': gripper, 'tf': tool}
+        ages = {name: sample.age_s for name, sample in images.items()}
         return Observation(
             stamp_ns=stamp_ns,
             episode_id=self.episode_id,
@@ -126,7 +126,8 @@ class ObservationAssembler:
             joint_velocity=joints.value[1],
             tool_pose=tool.value,
             gripper=gripper.value,
-            age_s={name: sample.age_s for name, sample in samples.items()},
+            age_s={
+                **ages, 'joint_states': max(joints.age_s, gripper.age_s), 'tf': tool.age_s},
         )
 
     def _tool_pose(self, stamp_ns: int) -> Sample:
@@ -140,7 +141,7 @@ class ObservationAssembler:
         except TooNewError:
             newest = self.frames.latest_common_ns(base, tool)
         age_s = (stamp_ns - newest) / 1e9
-        if age_s > allowed_s:
+        if not 0.0 <= age_s <= allowed_s:
             raise StaleStreamError('tf', age_s, allowed_s)
         return Sample(self.frames.lookup(base, tool, newest), age_s)
 
