@@ -5,7 +5,6 @@ franka_gripper for the meaning of GripperCommand.position (the travel of one fin
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from control_msgs.action import FollowJointTrajectory, GripperCommand
@@ -14,7 +13,6 @@ import numpy as np
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
-from rclpy.task import Future
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_core.ros import qos
@@ -28,12 +26,45 @@ _STILL_M_S = 0.002
 _STILL_TICKS = 24  # control periods without motion until a gripper counts as stalled
 
 
-@dataclass
-class _Running:
-    """One accepted goal until its result is known."""
+class _Goals:
+    """An action's running goal and the results of those that have ended.
 
-    handle: ServerGoalHandle
-    result: Future = field(default_factory=Future)
+    A goal stays ACCEPTED while it runs and is executed once its end is known: a coroutine that
+    awaits on the EventsExecutor is polled without pause and takes a whole core.
+    """
+
+    def __init__(self, node: Node, kind: type, name: str, on_goal: Callable, drop: Callable) -> None:
+        self._results: dict[bytes, tuple[bool, Any]] = {}
+        self._drop = drop
+        self.running: ServerGoalHandle | None = None
+        self._server = ActionServer(
+            node, kind, name, self._close, goal_callback=on_goal,
+            handle_accepted_callback=self._begin,
+            cancel_callback=lambda _: CancelResponse.ACCEPT)
+
+    def destroy(self) -> None:
+        """Release the action server."""
+        self._server.destroy()
+
+    def finish(self, succeeded: bool, result: Any) -> None:
+        """End the running goal."""
+        handle, self.running = self.running, None
+        self._results[bytes(handle.goal_id.uuid)] = (succeeded, result)
+        handle.execute()
+
+    def _begin(self, handle: ServerGoalHandle) -> None:
+        self._drop()
+        self.running = handle
+
+    def _close(self, handle: ServerGoalHandle) -> Any:
+        succeeded, result = self._results.pop(bytes(handle.goal_id.uuid))
+        if handle.is_cancel_requested:
+            handle.canceled()
+        elif succeeded:
+            handle.succeed()
+        else:
+            handle.abort()
+        return result
 
 
 class TrajectoryFacade:
@@ -46,18 +77,16 @@ class TrajectoryFacade:
         """Serve `follower`; `heard` is told the header stamp [ns] of every message."""
         self._node, self._follower = node, follower
         self._now_ns, self._heard = now_ns, heard
-        self._running: _Running | None = None
         self._tolerance: dict[str, np.ndarray] = {}
         name = spec.controller.name
         node.listen(JointTrajectory, f'{name}/joint_trajectory', self._on_topic, qos.COMMAND)
-        self._server = ActionServer(
-            node, FollowJointTrajectory, f'{name}/follow_joint_trajectory',
-            execute_callback=self._execute, goal_callback=self._on_goal,
-            cancel_callback=lambda _: CancelResponse.ACCEPT)
+        self._goals = _Goals(
+            node, FollowJointTrajectory, f'{name}/follow_joint_trajectory', self._on_goal,
+            lambda: self.drop('a newer goal arrived'))
 
     def destroy(self) -> None:
         """Release the action server."""
-        self._server.destroy()
+        self._goals.destroy()
 
     def drop(self, reason: str) -> None:
         """Abort the running goal, if any."""
@@ -65,9 +94,9 @@ class TrajectoryFacade:
 
     def update(self, position: np.ndarray) -> None:
         """Judge the running goal by the measured position (J,) [rad]; call it every period."""
-        if self._running is None:
+        if self._goals.running is None:
             return
-        if self._running.handle.is_cancel_requested:
+        if self._goals.running.is_cancel_requested:
             self._follower.stop(self._now_ns())
             self._finish(ErrorCode.SUCCESSFUL, 'canceled')
             return
@@ -103,11 +132,6 @@ class TrajectoryFacade:
             'time': np.array(from_time(goal.goal_time_tolerance))}
         return GoalResponse.ACCEPT
 
-    async def _execute(self, handle: ServerGoalHandle) -> FollowJointTrajectory.Result:
-        self.drop('a newer goal arrived')
-        self._running = _Running(handle)
-        return await self._running.result
-
     def _check_path(self, error: np.ndarray) -> None:
         if (error > self._tolerance['path']).any():
             self._follower.stop(self._now_ns())
@@ -118,12 +142,10 @@ class TrajectoryFacade:
             self._finish(ErrorCode.GOAL_TOLERANCE_VIOLATED, f'goal error {error.max():.4f} rad')
 
     def _finish(self, code: ErrorCode, text: str) -> None:
-        running, self._running = self._running, None
-        if running is None:
-            return
-        _end(running.handle, succeeded=code == ErrorCode.SUCCESSFUL)
-        running.result.set_result(
-            FollowJointTrajectory.Result(error_code=int(code), error_string=text))
+        if self._goals.running is not None:
+            self._goals.finish(
+                code == ErrorCode.SUCCESSFUL,
+                FollowJointTrajectory.Result(error_code=int(code), error_string=text))
 
 
 class GripperFacade:
@@ -135,16 +157,13 @@ class GripperFacade:
         self._node, self._arm, self._heard = node, arm, heard
         self._travel_m = spec.gripper.finger_travel_m
         self._force_n = spec.gripper.force_n
-        self._running: _Running | None = None
         self._still = 0
-        self._server = ActionServer(
-            node, GripperCommand, spec.gripper.action,
-            execute_callback=self._execute, goal_callback=self._on_goal,
-            cancel_callback=lambda _: CancelResponse.ACCEPT)
+        self._goals = _Goals(
+            node, GripperCommand, spec.gripper.action, self._on_goal, self.drop)
 
     def destroy(self) -> None:
         """Release the action server."""
-        self._server.destroy()
+        self._goals.destroy()
 
     def drop(self) -> None:
         """Abort the running goal, if any."""
@@ -152,7 +171,7 @@ class GripperFacade:
 
     def update(self) -> None:
         """Judge the running goal; call it every control period."""
-        if self._running is None:
+        if self._goals.running is None:
             return
         position, velocity = self._arm().finger_state()
         self._still = self._still + 1 if np.abs(velocity).max() < _STILL_M_S else 0
@@ -161,7 +180,7 @@ class GripperFacade:
             self._finish(stalled=False, reached=True)
         elif self._still >= _STILL_TICKS:
             self._finish(stalled=True, reached=False)
-        elif self._running.handle.is_cancel_requested:
+        elif self._goals.running.is_cancel_requested:
             self._arm().set_gripper(float(position.mean()) / self._travel_m)
             self._finish(stalled=False, reached=False)
 
@@ -178,29 +197,13 @@ class GripperFacade:
         self._heard()
         return GoalResponse.ACCEPT
 
-    async def _execute(self, handle: ServerGoalHandle) -> GripperCommand.Result:
-        self.drop()
-        self._running = _Running(handle)
-        return await self._running.result
-
     def _finish(self, *, stalled: bool, reached: bool) -> None:
-        running, self._running = self._running, None
-        if running is None:
+        if self._goals.running is None:
             return
-        _end(running.handle, succeeded=stalled or reached)
         position, _ = self._arm().finger_state()
-        running.result.set_result(GripperCommand.Result(
+        self._goals.finish(stalled or reached, GripperCommand.Result(
             position=float(position.mean()), effort=self._force_n if stalled else 0.0,
             stalled=stalled, reached_goal=reached))
-
-
-def _end(handle: ServerGoalHandle, *, succeeded: bool) -> None:
-    if handle.is_cancel_requested:
-        handle.canceled()
-    elif succeeded:
-        handle.succeed()
-    else:
-        handle.abort()
 
 
 def _trajectory(message: JointTrajectory) -> Trajectory:

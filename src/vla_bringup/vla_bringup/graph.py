@@ -1,0 +1,120 @@
+"""The node graph as data: which nodes, with which parameters, who may die and come back.
+
+`launch/sim.launch.py` and the supervisor are two thin readers of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+import os
+from pathlib import Path
+from types import MappingProxyType
+
+from vla_core.errors import UnknownNameError, VlaError
+from vla_core.spec import load_robot
+
+Parameter = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node: where its executable is, what it is told, and what its death means."""
+
+    package: str
+    executable: str
+    name: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    remappings: tuple[tuple[str, str], ...] = ()
+    respawn: bool = True  # a crash is followed by a fresh start
+    critical: bool = False  # its end is the end of the run
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """Everything a run of the graph can be told."""
+
+    robot: str = 'panda'
+    policy: str = 'default'  # 'default', 'expert' or a checkpoint's folder
+    head: str = ''  # '' is the checkpoint's own choice
+    instruction: str = ''  # '' draws tasks and sentences by the seed
+    episodes: int = 3
+    seed: int = 0
+    rotate: bool = True  # tasks in rotation; False draws them at random by the seed
+    timeout_s: float = 0.0  # of an episode in simulated time; 0 is each task's own
+    record: str = ''  # folder of the data set; '' does not record
+    run: str = 'runs/latest'  # folder for video, contact sheet and results
+    command: str = ''  # what the user typed, for the results
+    gui: bool = False
+    lockstep: bool = False
+
+
+def sim_graph(options: GraphOptions) -> list[NodeSpec]:
+    """Return the nodes of a simulated run, in the order they are started.
+
+    Raises UnknownNameError for an unknown robot or policy.
+    """
+    robot = load_robot(options.robot).name
+    common: dict[str, Parameter] = {'robot': options.robot, 'lockstep': options.lockstep}
+    timed = {**common, 'use_sim_time': True}
+    nodes = [
+        NodeSpec(
+            'vla_sim', 'sim_node', 'sim', {**common, 'gui': options.gui},
+            respawn=False, critical=True),
+        NodeSpec('vla_perception', 'perception_node', 'perception', timed),
+        NodeSpec('vla_planner', 'planner_node', 'planner', timed),
+        _policy(options, timed),
+        NodeSpec('vla_control', 'control_node', 'control', timed),
+    ]
+    if options.record:
+        nodes.append(NodeSpec(
+            'vla_recorder', 'recorder_node', 'recorder', {**timed, 'root': options.record}))
+    return [*nodes, _session(options, robot)]
+
+
+def graph_environment() -> dict[str, str]:
+    """Return the environment variables every node of the graph needs.
+
+    Discovery stays on this host, and Fast DDS takes the shipped shared-memory profile unless
+    the user chose one.
+    """
+    profile = os.environ.get('FASTRTPS_DEFAULT_PROFILES_FILE', str(shared_memory_profile()))
+    return {
+        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'PYTHONUNBUFFERED': '1',
+        'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '1'),
+    }
+
+
+def shared_memory_profile() -> Path:
+    """Return the Fast DDS profile that carries images through shared memory."""
+    return Path(str(resources.files('vla_bringup'))) / 'config' / 'fastdds.xml'
+
+
+def check_policy(name: str) -> None:
+    """Raise UnknownNameError unless `name` is a known policy or a folder."""
+    if name not in ('default', 'expert') and not Path(name).is_dir():
+        raise UnknownNameError('policy', name, ('default', 'expert', 'a checkpoint folder'))
+
+
+def _policy(options: GraphOptions, timed: Mapping[str, Parameter]) -> NodeSpec:
+    check_policy(options.policy)
+    if options.policy == 'expert':
+        return NodeSpec('vla_sim', 'expert_node', 'policy', timed)
+    return NodeSpec(
+        'vla_policy', 'policy_node', 'policy',
+        {**timed, 'policy': options.policy, 'head': options.head})
+
+
+def _session(options: GraphOptions, robot: str) -> NodeSpec:
+    if options.episodes < 1:
+        raise VlaError(f'episodes: got {options.episodes}, allowed 1 or more')
+    parameters = {
+        'robot': robot, 'policy': options.policy, 'instruction': options.instruction,
+        'episodes': options.episodes, 'seed': options.seed, 'rotate': options.rotate,
+        'timeout_s': options.timeout_s, 'run': options.run, 'command': options.command,
+        'record': options.record,
+    }
+    return NodeSpec(
+        'vla_bringup', 'session_node', 'session', MappingProxyType(parameters),
+        respawn=False, critical=True)

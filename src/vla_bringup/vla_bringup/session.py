@@ -1,0 +1,95 @@
+"""Which episodes a run consists of, and what came of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from vla_core.errors import VlaError
+from vla_core.tasks import draw_instruction, TASKS
+from vla_training.statistics import wilson_interval
+
+TIMEOUT_S = 20.0  # of an episode in simulated time, in the graph as in `vla eval`
+ANYTHING = ''  # the task of an instruction whose parts have no predicate of their own
+
+
+@dataclass(frozen=True)
+class PlannedEpisode:
+    """One episode to run: the scene's seed, the task that judges it, the sentence said."""
+
+    task: str
+    seed: int
+    instruction: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one episode; the fields are those of the results file."""
+
+    task: str
+    instruction: str
+    seed: int
+    success: bool
+    steps: int  # policy steps
+    seconds: float  # simulated
+    reason: str = ''
+
+
+def plan_episodes(
+    episodes: int,
+    seed: int,
+    instruction: str = '',
+    *,
+    rotate: bool = True,
+    judge: Callable[[str], Sequence[str]] | None = None,
+) -> list[PlannedEpisode]:
+    """Return the episodes of a run.
+
+    Without an instruction, episode i is task i mod 9 of the sorted names with seed
+    `seed + i // 9`, which is how `vla eval` counts too; with `rotate` off the tasks are drawn
+    by the seed. With one, `judge` names its tasks in order and the last of them is the one
+    whose predicate judges the episode.
+    """
+    if episodes < 1:
+        raise VlaError(f'episodes: got {episodes}, allowed 1 or more')
+    if instruction:
+        tasks = list(judge(instruction)) if judge else []
+        task = tasks[-1] if tasks else ANYTHING
+        return [PlannedEpisode(task, seed + i, instruction) for i in range(episodes)]
+    return [
+        PlannedEpisode(task, task_seed, draw_instruction(task, task_seed))
+        for task, task_seed in (_rotation if rotate else _drawn)(episodes, seed)]
+
+
+def summarise(rows: Sequence[Row], policy: str, command: str) -> dict:
+    """Return the results of a run as the JSON document of `vla sim` and `vla eval`."""
+    episodes = [asdict(row) for row in rows]
+    return {
+        'episodes': [{key: row[key] for key in list(row) if key != 'reason'} for row in episodes],
+        **_rate([row.success for row in rows]),
+        'per_task': {
+            task: _rate([row.success for row in rows if row.task == task])
+            for task in sorted({row.task for row in rows})},
+        'policy': policy,
+        'command': command,
+    }
+
+
+def _rotation(episodes: int, seed: int) -> list[tuple[str, int]]:
+    names = sorted(TASKS)
+    return [(names[i % len(names)], seed + i // len(names)) for i in range(episodes)]
+
+
+def _drawn(episodes: int, seed: int) -> list[tuple[str, int]]:
+    names = sorted(TASKS)
+    order = np.random.default_rng(seed).permutation(len(names))
+    return [(names[order[i % len(names)]], seed + i // len(names)) for i in range(episodes)]
+
+
+def _rate(outcomes: Sequence[bool]) -> dict:
+    low, high = wilson_interval(sum(outcomes), len(outcomes))
+    return {
+        'success_rate': sum(outcomes) / len(outcomes) if outcomes else 0.0,
+        'ci95': [low, high],
+        'count': len(outcomes),
+    }
