@@ -23,7 +23,7 @@ class TrajectoryBackend:
         self._spec = spec
         self._period_ns = round(spec.controller.period_s * 1e9)
         self._publisher = node.create_publisher(
-            JointTrajectory, f'{spec.controller.name}/joint_trajectory', qos.COMMAND)
+            JointTrajectory, f'{spec.controller.name}/joint_trajectory', qos.SET_POINT)
         self._gripper = ActionClient(node, GripperCommand, spec.gripper.action)
         self._goal: float | None = None  # not yet sent, 0 closed .. 1 open
 
@@ -35,9 +35,10 @@ class TrajectoryBackend:
             self._goal = command.gripper
         return 1 + self._send_goal()
 
-    def waits_for(self) -> str | None:
-        """Return the name of what a pending gripper goal waits for, if any."""
-        return None if self._goal is None else self._spec.gripper.action
+    def missing(self) -> list[str]:
+        """Return the controllers that do not listen yet."""
+        absent = [] if self._publisher.get_subscription_count() else [self._spec.controller.name]
+        return absent if self._gripper.server_is_ready() else [*absent, self._spec.gripper.action]
 
     def _send_goal(self) -> int:
         if self._goal is None or not self._gripper.server_is_ready():

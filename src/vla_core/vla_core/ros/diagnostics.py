@@ -28,7 +28,7 @@ class Diagnostics:
     def __init__(self, node: Node, period_s: float = 1.0) -> None:
         self._node = node
         self._entries: dict[str, DiagnosticStatus] = {}
-        self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', qos.COMMAND)
+        self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', qos.SET_POINT)
         self._timer = node.create_timer(
             period_s, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

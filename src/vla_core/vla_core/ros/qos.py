@@ -2,6 +2,8 @@
 
 Sensor publishers are reliable with a short queue, so that a subscriber may choose (REP-2003):
 perception reads best effort in real time and reliable in lockstep, the recorder always reliable.
+What passes between the suite's own nodes is kept for late joiners: a node that comes up, or back,
+in the middle of a step finds the messages it has to answer.
 """
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -19,8 +21,9 @@ def _profile(depth: int, reliable: bool, latched: bool = False) -> QoSProfile:
 IMAGE = _profile(1, reliable=False)  # reading images in real time: only the newest counts
 SENSOR = _profile(5, reliable=False)  # reading joint states and TF in real time
 SENSOR_RELIABLE = _profile(10, reliable=True)  # publishing sensors; reading them in lockstep
-COMMAND = _profile(10, reliable=True)  # set-points, chunks, subtasks, observations
-EVENT = _profile(50, reliable=True)  # ticks, acknowledgements, outcomes: none may be lost
+COMMAND = _profile(10, reliable=True, latched=True)  # observations, subtasks, chunks
+EVENT = _profile(200, reliable=True, latched=True)  # ticks, acknowledgements, outcomes
+SET_POINT = _profile(10, reliable=True)  # to and from an arm's controller: an old one is none
 RECORD = _profile(100, reliable=True)  # the recorder: rides out a slow disk
 LATCHED = _profile(1, reliable=True, latched=True)  # robot_description, status, outcome
 TF_STATIC = _profile(100, reliable=True, latched=True)
