@@ -14,13 +14,18 @@ FeatureStats = dict[str, np.ndarray]  # statistic -> (D,) float64, images (3, 1,
 
 
 def vector_stats(values: np.ndarray) -> FeatureStats:
-    """Return the statistics of `values` (N,) or (N, D) over its rows."""
+    """Return the statistics of `values` (N,) or (N, D) over its rows without NaN.
+
+    `count` is the number of those rows; without one the rest is NaN.
+    """
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    known = rows[~np.isnan(rows).any(axis=1)]
+    rows = known if len(known) else np.full((1, rows.shape[1]), np.nan)
     quantiles = np.quantile(rows, list(QUANTILES.values()), axis=0)
     return {
         'min': rows.min(axis=0), 'max': rows.max(axis=0),
         'mean': rows.mean(axis=0), 'std': rows.std(axis=0),
-        'count': np.array([len(rows)]), **dict(zip(QUANTILES, quantiles))}
+        'count': np.array([len(known)]), **dict(zip(QUANTILES, quantiles))}
 
 
 def image_stats(images: np.ndarray) -> FeatureStats:
@@ -52,6 +57,8 @@ def _histogram_stats(channel: np.ndarray) -> dict[str, float]:
 
 
 def _aggregate_feature(first: FeatureStats, second: FeatureStats) -> FeatureStats:
+    if not first['count'][0] or not second['count'][0]:
+        return first if first['count'][0] else second
     count = first['count'] + second['count']
     share = (second['count'] / count).reshape([1] * first['mean'].ndim)
     blended = {
