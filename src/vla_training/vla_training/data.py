@@ -1,0 +1,160 @@
+"""Episodes on disk to flat arrays that a training process maps into memory.
+
+`build` reads every HDF5 episode of some folders once and writes one .npy file an array, so
+that several processes share the pages and a resumed run starts at once. N is all frames of all
+episodes, T the rows of a chunk.
+
+The auxiliary targets are privileged: where the simulator knows things to be. They are asked of
+the model in training only, because they teach the camera stems to look; a policy never sees
+them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import shutil
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from vla_core.episode import (
+    ACTION, Episode, GRIPPER, IMAGE_PREFIX, JOINT_VELOCITY, PROGRESS, SIM_PREFIX, TOOL_POSE,
+)
+from vla_core.errors import InvalidDataError
+from vla_policy.actions import Normalisation, state_vector
+from vla_recorder.hdf5 import list_episodes, read_episode
+
+LANDMARKS = ('red', 'blue', 'pink', 'bowl', 'button', 'drawer_handle')
+AUXILIARY_DIM = 3 * len(LANDMARKS) + 3  # positions, and tool -> named thing
+_NAMED = {'drawer': 'drawer_handle', 'button': 'button'} | {c: c for c in ('red', 'blue', 'pink')}
+_AUXILIARY_SCALE = 0.1  # [m] a unit
+_ARRAYS = ('state', 'action', 'progress', 'auxiliary', 'episode', 'end', 'weight')
+_META = 'frames.json'
+
+
+@dataclass(frozen=True)
+class Frames:
+    """All frames of a training set, read-only."""
+
+    images: Mapping[str, np.ndarray]  # camera -> (N, H, W, 3) uint8
+    state: np.ndarray  # (N, S) float32 as vla_policy.actions.state_vector
+    action: np.ndarray  # (N, 7) float32 clean expert label [m], [rad], 0..1
+    progress: np.ndarray  # (N,) float32 0..1
+    auxiliary: np.ndarray  # (N, AUXILIARY_DIM) float32 [0.1 m], NaN where unknown
+    episode: np.ndarray  # (N,) int32 index into `sentences`
+    end: np.ndarray  # (N,) int32 one past the last frame of the frame's episode
+    weight: np.ndarray  # (N,) float32 how often a frame is drawn, sums to one
+    sentences: tuple[str, ...]  # one an episode
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+    def normalisation(self) -> Normalisation:
+        """Measure the scales of this set."""
+        return Normalisation.measure(self.state, self.action)
+
+    def chunks(self, index: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the next `steps` actions of frames (B,) and which of them are real.
+
+        After the end of its episode a chunk rests: no motion, the last gripper, mask 0.
+        Returns (B, T, 7) float32 and (B, T) float32.
+        """
+        rows = index[:, None] + np.arange(steps)
+        last = self.end[index][:, None] - 1
+        actions = self.action[np.minimum(rows, last)].copy()
+        real = (rows <= last).astype(np.float32)
+        actions[..., :6] *= real[..., None]
+        return actions, real
+
+
+def build(
+    folders: Sequence[Path], out: Path, *, boost: Mapping[Path, float] | None = None,
+    track: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> Frames:
+    """Write the arrays of all episodes below `folders` to `out` and map them.
+
+    Frames of a task are drawn by the square root of the task's share, so long tasks do not
+    drown short ones; `boost` multiplies that for a folder (DAgger data). `track` may wrap the
+    list of files in a progress bar.
+    """
+    files = [(path, (boost or {}).get(folder, 1.0))
+             for folder in folders for path in list_episodes(folder)]
+    if not files:
+        raise InvalidDataError(f'no episodes (*.h5) in {", ".join(map(str, folders))}')
+    temporary = out.with_name(out.name + '.part')
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    _write(files, temporary, track)
+    shutil.rmtree(out, ignore_errors=True)
+    temporary.rename(out)
+    return open_frames(out)
+
+
+def open_frames(folder: Path) -> Frames:
+    """Map what `build` wrote."""
+    if not (folder / _META).is_file():
+        raise InvalidDataError(f'{folder}: got no {_META}, allowed a folder written by build')
+    meta = json.loads((folder / _META).read_text())
+    images = {c: np.load(folder / f'{c}.npy', mmap_mode='r') for c in meta['cameras']}
+    return Frames(images=images, sentences=tuple(meta['sentences']),
+                  **{name: np.load(folder / f'{name}.npy') for name in _ARRAYS})
+
+
+def _write(
+    files: list[tuple[Path, float]], out: Path,
+    track: Callable[[Sequence[Path]], Iterable[Path]],
+) -> None:
+    lengths = [len(read_episode(path, [ACTION]).streams[ACTION]) for path, _ in files]
+    total, images, columns = sum(lengths), {}, {name: [] for name in _ARRAYS}
+    sentences, tasks, start = [], [], 0
+    for number, path in enumerate(track([path for path, _ in files])):
+        episode = read_episode(path)
+        for camera in episode.cameras:
+            values = episode.streams[IMAGE_PREFIX + camera].values
+            if camera not in images:
+                images[camera] = open_memmap(out / f'{camera}.npy', 'w+', np.uint8,
+                                             (total, *values.shape[1:]))
+            images[camera][start:start + len(values)] = values
+        for name, value in _columns(episode).items():
+            columns[name].append(value)
+        stop = start + lengths[number]
+        columns['episode'].append(np.full(lengths[number], number, np.int32))
+        columns['end'].append(np.full(lengths[number], stop, np.int32))
+        sentences.append(episode.instruction)
+        tasks.append(episode.task)
+        start = stop
+    columns['weight'] = [_weights(tasks, lengths, [factor for _, factor in files])]
+    for name in _ARRAYS:
+        np.save(out / f'{name}.npy', np.concatenate(columns[name]))
+    (out / _META).write_text(json.dumps({'cameras': sorted(images), 'sentences': sentences}))
+
+
+def _columns(episode: Episode) -> dict[str, np.ndarray]:
+    def values(name: str) -> np.ndarray:
+        return episode.streams[name].values
+
+    state = [state_vector(pose, float(opening), speed) for pose, opening, speed in zip(
+        values(TOOL_POSE), values(GRIPPER), values(JOINT_VELOCITY), strict=True)]
+    return {'state': np.stack(state), 'action': values(ACTION).astype(np.float32),
+            'progress': values(PROGRESS).astype(np.float32), 'auxiliary': _auxiliary(episode)}
+
+
+def _auxiliary(episode: Episode) -> np.ndarray:
+    """Return (N, AUXILIARY_DIM) float32, NaN where the episode has no privileged state."""
+    tool = episode.streams[TOOL_POSE].values[:, :3]
+    unknown = np.full_like(tool, np.nan)
+
+    def place(name: str) -> np.ndarray:
+        stream = episode.streams.get(f'{SIM_PREFIX}objects/{name}')
+        return unknown if stream is None else stream.values[:, :3]
+
+    named = next((thing for word, thing in _NAMED.items() if word in episode.task), '')
+    parts = [place(name) - (0.5, 0.0, 0.0) for name in LANDMARKS] + [place(named) - tool]
+    return (np.concatenate(parts, 1) / _AUXILIARY_SCALE).astype(np.float32)
+
+
+def _weights(tasks: list[str], lengths: list[int], boosts: list[float]) -> np.ndarray:
+    share = {task: sum(n for t, n in zip(tasks, lengths) if t == task) for task in set(tasks)}
+    each = [boost / np.sqrt(share[task]) for task, boost in zip(tasks, boosts)]
+    weight = np.repeat(each, lengths)
+    return (weight / weight.sum()).astype(np.float32)
