@@ -8,7 +8,7 @@ class ControlConfig:
     """How chunks are played and when the arm stops."""
 
     max_chunk_silence_s: float = 0.26  # a chunk not renewed for so long decelerates to rest
-    blend_s: float = 0.1  # longest cross-fade into an arriving chunk; never over one step
+    blend_steps: float = 2.0  # policy steps over which an arriving chunk takes over the motion
     limit_scale: float = 0.95  # share of dq, ddq, dddq the executor uses
     max_lead_rad: float = 0.2  # the target may lead the set-point by so much a joint
     tolerance: float = 0.05  # share above the speed limits the guard lets pass

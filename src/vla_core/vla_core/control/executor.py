@@ -20,7 +20,7 @@ IK_TOLERANCE = 1e-4  # [m, rad] above it the inverse takes a second step
 
 @dataclass(frozen=True)
 class Target:
-    """What the arm was asked for at one instant."""
+    """The set-point of one instant."""
 
     stamp_ns: int
     pose: np.ndarray  # (7,) base -> tool
@@ -30,8 +30,9 @@ class Target:
 class ChunkExecutor:
     """Turns plans into joint set-points, one a control period.
 
-    Row k of a delta chunk builds on the executor's own target at the chunk's stamp, kept in a
-    short history, so a chunk that comes late continues where its observation was made and its
+    Row k of a delta chunk builds on the executor's own set-point at the chunk's stamp, kept in a
+    short history: not on what was measured, which sags, nor on wishes that the limits kept the
+    set-point from. So a chunk that comes late continues where its observation was made and its
     rows already past are skipped. After `hold` that past is forgotten: the next delta chunk
     builds on the set-point of now. When a plan ends, the arm decelerates to rest.
     """
@@ -62,7 +63,7 @@ class ChunkExecutor:
 
     @property
     def target(self) -> Target:
-        """The latest target, valid at the end of the control period last begun."""
+        """The latest set-point, valid at the end of the control period last begun."""
         return self._history[-1]
 
     @property
@@ -98,9 +99,9 @@ class ChunkExecutor:
         return resolve(chunk, here - moved if joint else apply_delta(here, -moved))
 
     def start(self, plan: Plan) -> None:
-        """Play `plan` from the latest target on, fading out the present motion."""
+        """Play `plan` from the latest set-point on, fading out the present motion."""
         pose_rate, joint_rate = self._rates()
-        fade_s = min(plan.step_s, self._config.blend_s)
+        fade_s = plan.step_s * self._config.blend_steps
         target, rate = ((self.target.pose, pose_rate) if plan.cartesian
                         else (self.target.joints, joint_rate))
         self._plan = plan.faded_from(self.target.stamp_ns, target, rate, fade_s)
@@ -126,10 +127,9 @@ class ChunkExecutor:
             self._aim = self._tracker.position
             self._record(end_ns)
             return
-        joints = self._next_joints(self._plan, end_ns)
+        joints, reach = self._next_joints(self._plan, end_ns), self._config.max_lead_rad
         self._tracker.follow(joints, self._aim)
-        reach = self._config.max_lead_rad
-        self._aim = self._tracker.position + np.clip(joints - self._tracker.position, -reach, reach)
+        self._aim = self.position + np.clip(joints - self.position, -reach, reach)
         self._record(end_ns)
 
     def _next_joints(self, plan: Plan, end_ns: int) -> np.ndarray:
@@ -151,7 +151,7 @@ class ChunkExecutor:
         return self._kinematics.jacobian(self.position) @ self.velocity, self.velocity
 
     def _lookup(self, stamp_ns: int) -> Target | None:
-        """Return the target at `stamp_ns`, the latest for later stamps, None before the oldest."""
+        """Return the set-point at `stamp_ns`; later the latest, None before the oldest."""
         after = None
         for target in reversed(self._history):
             age = seconds_between(target.stamp_ns, stamp_ns)

@@ -71,7 +71,7 @@ class Plan:
     def faded_from(
         self, stamp_ns: int, target: np.ndarray, velocity: np.ndarray, fade_s: float
     ) -> 'Plan':
-        """Return the plan that leaves `target`, (7,) or (J,), with `velocity` (D,) at the stamp."""
+        """Return the plan that leaves `target` (7,) or (J,) at the stamp with `velocity` (D,)."""
         start = seconds_between(self.stamp_ns, stamp_ns)
         own = (self._curve(start + 1e-3) - self._curve(start)) * 1e3
         offset = self._enter_chart(target) - self._curve(start)
