@@ -61,13 +61,12 @@ class Supervisor:
         nodes: Sequence[NodeSpec],
         log: TextIO,
         on_line: Callable[[str, str], None] = lambda name, line: None,
-        on_idle: Callable[[], None] = lambda: None,
         config: SupervisorConfig | None = None,
     ) -> None:
         """Write every line to `log` and hand it to `on_line(node, line)`."""
         self._nodes = [
             _Node(spec, _COLOURS[i % len(_COLOURS)]) for i, spec in enumerate(nodes)]
-        self._log, self._on_line, self._on_idle = log, on_line, on_idle
+        self._log, self._on_line = log, on_line
         self._config = config or SupervisorConfig()
         self._selector = selectors.DefaultSelector()
         self.domain = free_domain()
@@ -88,7 +87,6 @@ class Supervisor:
             while code is None and not self._interrupted:
                 self._read(0.1)
                 code = self._look_after()
-                self._on_idle()
         finally:
             self._stop(self._config.finish_s if code == 0 else self._config.interrupt_s)
             for number, handler in before.items():

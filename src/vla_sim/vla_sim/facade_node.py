@@ -79,7 +79,7 @@ class TrajectoryFacade:
         self._now_ns, self._heard = now_ns, heard
         self._tolerance: dict[str, np.ndarray] = {}
         name = spec.controller.name
-        node.listen(JointTrajectory, f'{name}/joint_trajectory', self._on_topic, qos.COMMAND)
+        node.listen(JointTrajectory, f'{name}/joint_trajectory', self._on_topic, qos.SET_POINT)
         self._goals = _Goals(
             node, FollowJointTrajectory, f'{name}/follow_joint_trajectory', self._on_goal,
             lambda: self.drop('a newer goal arrived'))
