@@ -21,6 +21,7 @@ from vla_core.ros import qos  # noqa: E402
 from vla_core.ros.convert import from_msg, to_msg  # noqa: E402
 from vla_core.ros.lockstep import Ack  # noqa: E402
 from vla_core.types import ActionChunk, Observation, Representation, Subtask, Tick  # noqa: E402
+from vla_planner.embedded import EmbeddedPlanner  # noqa: E402
 from vla_planner.planner_node import PlannerNode  # noqa: E402
 
 PATIENCE_S = 10.0
@@ -200,3 +201,25 @@ def test_lockstep_without_an_instruction_acknowledges_nothing_sent(graph: Graph)
     graph.ticks.publish(to_msg(Tick(0, 0, 'e1', True)))
     graph.until(lambda: bool(graph.acks))
     assert graph.acks == [Ack(0, 0, 'e1', 'planner', 0)]
+
+
+@pytest.mark.parametrize('graph', [{'lockstep': 'true'}], indirect=True)
+def test_a_failing_planner_ends_the_instruction_but_not_the_lockstep(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError('no idea')
+
+    result = graph.send('open the drawer').get_result_async()
+    monkeypatch.setattr(EmbeddedPlanner, 'next', fail)
+    graph.observations.publish(to_msg(seen(0)))
+    graph.ticks.publish(to_msg(Tick(0, 0, 'e1', True)))
+    graph.until(lambda: bool(graph.acks))
+    assert graph.acks[0].sent == 0
+    assert graph.wait(result).result.message == 'the planner failed: no idea'
+
+
+def test_deactivating_the_node_ends_the_instruction(graph: Graph) -> None:
+    result = graph.send('open the drawer').get_result_async()
+    graph.planner.trigger_deactivate()
+    assert graph.wait(result).result.message == 'the planner was deactivated'

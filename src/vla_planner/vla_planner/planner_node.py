@@ -104,9 +104,8 @@ class PlannerNode(VlaLifecycleNode):
 
     def _end(self, done: Done) -> None:
         session, handle, self._session, self._handle = self._session, self._handle, None, None
-        rest = session and session.rest()
-        if rest is not None:
-            self._subtasks.publish(to_msg(rest))
+        if session is not None and session.subtask is not None:
+            self._subtasks.publish(to_msg(session.rest()))
         if handle is not None:
             self._finish(handle, done)
 
@@ -117,12 +116,11 @@ class PlannerNode(VlaLifecycleNode):
 
     def _on_observation(self, message: msg.Observation) -> None:
         self._silence.hear('observation', self.steady_s())
-        observation = from_msg(message)
-        if not self._config.lockstep:
-            self._step(observation)
-            return
-        self._gate.on_observation(observation)
-        self._advance()
+        if self._config.lockstep:
+            self._gate.on_observation(from_msg(message))
+            self._advance()
+        else:
+            self._step(from_msg(message))
 
     def _on_chunk(self, message: msg.ActionChunk) -> None:
         self._silence.hear('action_chunk', self.steady_s())
