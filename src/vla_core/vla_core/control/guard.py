@@ -83,16 +83,16 @@ class Guard:
             return 'set-point is not finite'
         rate = (after.position - before.position) / period
         gain = (after.velocity - before.velocity) / period
+        # an arm that starts beyond a position limit may stand there or come back
+        lower = np.minimum(limits.lower, before.position) - ROUNDING
+        upper = np.maximum(limits.upper, before.position) + ROUNDING
         checks = (
-            ('position', after.position, limits.lower - ROUNDING, limits.upper + ROUNDING),
+            ('position', after.position, lower, upper),
             ('velocity', after.velocity, -limits.velocity * room, limits.velocity * room),
             ('position step', rate, -limits.velocity * room, limits.velocity * room),
             ('acceleration', gain, -limits.acceleration * room, limits.acceleration * room))
         for name, value, low, high in checks:
             outside = (value < low) | (value > high)
-            # a set-point that starts beyond a limit may stand there or come back
-            if name == 'position':
-                outside &= np.abs(after.position) > np.abs(before.position)
             if outside.any():
                 joint = int(np.argmax(outside))
                 return (f'set-point {name} of {limits.names[joint]} {value[joint]:.4g}, '
