@@ -14,6 +14,7 @@ from vla_core.control.controller import ArmController
 from vla_core.episode import EpisodeBuilder, EpisodeWriter
 from vla_core.protocols import Policy
 from vla_core.rollout import rollout
+from vla_core.tasks import draw_instruction
 from vla_core.types import (
     ActionChunk, JointCommand, Observation, Representation, SimState, Subtask, TaskOutcome,
 )
@@ -168,7 +169,8 @@ def _record(
     builder = EpisodeBuilder(
         stage.spec.name, seed, record_sim=True, label=expert_label, meta={'actor': actor.name})
     outcome = rollout(
-        stage, ArmController(stage.spec), actor, None, '', seed=seed, task=task,
+        stage, ArmController(stage.spec), actor, None, draw_instruction(task, seed),
+        seed=seed, task=task,
         timeout_s=config.timeout_s, subscribers=(LabelledEpisode(builder),)).outcome
     writer.write(builder.build())
     return outcome

@@ -8,7 +8,7 @@ from vla_core.errors import InvalidDataError
 from vla_core.frames import FrameBuffer
 from vla_core.kinematics import Kinematics
 from vla_core.spec import load_robot, RobotSpec
-from vla_core.tasks import TASKS as LANGUAGE
+from vla_core.tasks import draw_instruction
 from vla_core.types import JointCommand, Observation, SimState, TaskOutcome
 from vla_sim.cameras import optical_view, render, static_view, StaticView, WRIST_FOV_DEG
 from vla_sim.experts.motion import DOWN
@@ -74,7 +74,7 @@ class TableEnvironment:
         """Begin a task from the state the table is in now (`part` of a chain)."""
         self._task = find_task(task) if task else None
         self.episode_id = f'{task or "free"}-{seed}' + (f'-{part}' if part else '')
-        self.instruction = _sentence(task, seed + part) if task else ''
+        self.instruction = draw_instruction(task, seed) if task else ''
         self._timeout_s, self._ticks, self._since_success = timeout_s, 0, 0
         self._succeeded = False
         self._start = self.state()
@@ -169,10 +169,4 @@ class TableEnvironment:
         if np.linalg.norm(self.kinematics.forward(joints)[:3] - pose[:3]) > 1e-3:
             raise InvalidDataError(f'layout: the arm cannot reach {pose[:3].tolist()}')
         return joints
-
-
-def _sentence(task: str, seed: int) -> str:
-    """Return the paraphrase a seed draws for a task."""
-    sentences = LANGUAGE[task].instructions
-    return sentences[int(np.random.default_rng([seed, 7]).integers(len(sentences)))]
 

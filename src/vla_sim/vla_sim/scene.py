@@ -48,14 +48,14 @@ class Layout:
 def sample_layout(rng: np.random.Generator) -> Layout:
     """Draw a layout: three blocks apart from each other, bowl right, cabinet and button left."""
     names = list(BLOCK_COLOURS)
-    spots = _spread(rng, len(names), low=(0.36, -0.16), high=(0.57, 0.13), apart=0.10)
+    spots = _spread(rng, len(names), low=(0.36, -0.17), high=(0.57, 0.08), apart=0.10)
     return Layout(
         blocks={
             name: np.array([*spot, BLOCK_SIZE / 2, rng.uniform(-0.35, 0.35)])
             for name, spot in zip(names, spots)
         },
         bowl=rng.uniform((0.40, -0.34), (0.58, -0.29)),
-        cabinet=rng.uniform((0.61, 0.26), (0.65, 0.30)),
+        cabinet=rng.uniform((0.61, 0.28), (0.65, 0.31)),
         button=rng.uniform((0.33, 0.25), (0.38, 0.31)),
         drawer=float(rng.choice([0.0, rng.uniform(0.11, DRAWER_TRAVEL)])),
         tool=rng.uniform((0.36, -0.28, 0.16), (0.56, 0.25, 0.34)),
@@ -102,7 +102,7 @@ def build_bowl(client: int, position: np.ndarray) -> int:
 
 def build_cabinet(client: int, front: np.ndarray) -> int:
     """Add the cabinet with its drawer; joint 0 slides the drawer by 0..DRAWER_TRAVEL [m]."""
-    depth, width, wall = 0.11, 0.10, 0.006
+    depth, width, wall = 0.11, 0.085, 0.006
     half = CABINET_HEIGHT / 2
     shell = [
         ((depth, width, wall), (depth, 0.0, CABINET_HEIGHT - wall), _WOOD),
@@ -110,8 +110,8 @@ def build_cabinet(client: int, front: np.ndarray) -> int:
         ((depth, wall, half), (depth, -width, half), _WOOD),
     ]
     drawer = [
-        ((0.09, 0.085, 0.005), (0.09, 0.0, 0.012), _DARK_WOOD),
-        ((0.006, 0.09, 0.040), (0.0, 0.0, 0.046), _DARK_WOOD),
+        ((0.09, 0.07, 0.005), (0.09, 0.0, 0.012), _DARK_WOOD),
+        ((0.006, 0.075, 0.040), (0.0, 0.0, 0.046), _DARK_WOOD),
         ((HANDLE_REACH / 2, 0.008, 0.012), (-HANDLE_REACH / 2, 0.0, 0.07), _STEEL),
         ((0.012, 0.011, 0.038), (-HANDLE_REACH, 0.0, 0.102), _STEEL),
     ]

@@ -12,9 +12,9 @@ from vla_core.geometry import apply_delta, delta_between
 from vla_core.types import SimState
 
 OPEN, CLOSED = 1.0, 0.0
-STEP_MAX = 0.036  # [m] a policy step at 12 Hz: 0.43 m/s
-TURN_MAX = 0.12  # [rad] a policy step
-GAIN = 0.7  # of the remaining way a step, near the goal
+STEP_MAX = 0.022  # [m] a policy step at 12 Hz: 0.26 m/s
+TURN_MAX = 0.08  # [rad] a policy step
+GAIN = 0.45  # of the remaining way a step, near the goal
 CRUISE = 0.17  # [m] height for travelling above everything
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])  # tool turned to point down, fingers along y
 

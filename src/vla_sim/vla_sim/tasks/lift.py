@@ -40,4 +40,4 @@ class Lift:
 def upright(pose: np.ndarray) -> bool:
     """Say whether a block lies flat in reach of a gripper that points down."""
     x, y = pose[:2]
-    return bool(0.30 < x < 0.62 and -0.24 < y < 0.20)
+    return bool(0.30 < x < 0.62 and -0.24 < y < 0.10)

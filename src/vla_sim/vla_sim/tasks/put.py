@@ -37,6 +37,6 @@ class PutInBowl:
 
 
 def in_bowl(state: SimState, block: str) -> bool:
-    """Say whether the block's middle is inside the bowl's rim and below it."""
+    """Say whether the block's middle is inside the bowl's rim, also on another block."""
     offset = state.objects[block][:3] - state.objects['bowl'][:3]
-    return bool(np.hypot(offset[0], offset[1]) < BOWL_RADIUS and offset[2] < 0.065)
+    return bool(np.hypot(offset[0], offset[1]) < BOWL_RADIUS and offset[2] < 0.10)
