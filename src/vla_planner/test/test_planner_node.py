@@ -24,6 +24,7 @@ from vla_core.types import ActionChunk, Observation, Representation, Subtask, Ti
 from vla_planner.embedded import EmbeddedPlanner  # noqa: E402
 from vla_planner.planner_node import PlannerNode  # noqa: E402
 
+os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 PATIENCE_S = 10.0
 STEP_NS = 1_000_000_000 // 10
 
