@@ -17,6 +17,7 @@ from vla_core.spec import JointLimits
 BRAKE_SHARE = 0.5  # of the acceleration limit, kept for stopping before a joint limit
 LIMIT_ROOM = 0.01  # [rad] where the velocity towards a joint limit reaches zero
 CREEP = 1e-3  # [rad/s] Ruckig needs a positive velocity limit
+AT_REST = 1e-6  # [rad/s] what rounding leaves of a velocity
 FRAME_SHARE = 0.9  # of the velocity limit; the rest is for catching up
 
 
@@ -65,6 +66,8 @@ class JointTracker:
         if not self._advance(np.zeros_like(self.position), self.velocity, self.position,
                              np.zeros_like(self.position)):
             raise ArithmeticError(f'Ruckig found no way to stop from {self.velocity.tolist()}')
+        if np.abs(self.velocity).max() < AT_REST:
+            self.reset(self.position)
 
     def _advance(
         self, offset: np.ndarray, rate: np.ndarray, origin: np.ndarray, frame: np.ndarray
