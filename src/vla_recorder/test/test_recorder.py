@@ -195,26 +195,52 @@ def test_late_messages_of_an_ended_episode_begin_nothing() -> None:
     recorder = make_recorder(writer)
     record(recorder, 3)
     recorder.on_outcome(outcome(3))
-    record(recorder, 5)
+    for _ in range(2):
+        recorder.settle()
+    record(recorder, 4)
     recorder.on_outcome(outcome(3))
     recorder.close()
     assert len(writer.episodes) == 1
 
 
-def test_the_same_id_counted_anew_is_another_episode() -> None:
+def test_what_other_topics_bring_just_after_the_outcome_is_kept() -> None:
     writer = ListWriter()
     recorder = make_recorder(writer)
-    for _ in range(2):
-        recorder.on_outcome(outcome(0, done=False))
-        record(recorder, 3)
-        recorder.on_outcome(outcome(3))
-    recorder.on_outcome(outcome(0, done=False))
     record(recorder, 3)
-    recorder.on_outcome(outcome(2, done=False))
-    recorder.on_outcome(outcome(0, done=False))  # reset in the middle
-    record(recorder, 2)
+    recorder.on_outcome(outcome(4))
+    recorder.settle()
+    recorder.on_observation(observation(3))
+    recorder.on_chunk(chunk(3))
+    recorder.on_command(4 * STEP_NS, np.full(7, 0.2))
+    recorder.settle()
+    assert recorder.state.queued + recorder.state.written == 1
     recorder.close()
-    assert [e.meta['complete'] for e in writer.episodes] == [True, True, False, False]
+    streams = writer.episodes[0].streams
+    assert np.isfinite(streams['action/proposed'].values).all()
+    assert streams['action'].values[3, 0] == np.float32(0.1)
+    assert len(writer.episodes) == 1
+
+
+def test_the_same_id_at_a_later_time_is_another_episode() -> None:
+    writer = ListWriter()
+    recorder = make_recorder(writer)
+    for first in (0, 3):
+        for k in range(first, first + 3):
+            recorder.on_observation(observation(k))
+            recorder.on_subtask(subtask())
+        recorder.on_outcome(replace(outcome(3), stamp_ns=(first + 3) * STEP_NS - 1))
+    recorder.close()
+    assert [len(e.streams['action']) for e in writer.episodes] == [3, 3]
+
+
+def test_a_reset_in_the_middle_ends_the_episode() -> None:
+    writer = ListWriter()
+    recorder = make_recorder(writer)
+    record(recorder, 3)
+    recorder.on_outcome(outcome(3, done=False))
+    recorder.on_outcome(outcome(1, done=False))
+    recorder.close()
+    assert [e.meta['reason'] for e in writer.episodes] == ['incomplete: the world was reset']
 
 
 def test_rows_after_the_outcome_are_left_out() -> None:
@@ -262,6 +288,8 @@ def test_a_disk_with_little_space_stops_recording_and_says_so_once() -> None:
     recorder = make_recorder(writer, free=lambda: free[0], said=said)
     record(recorder, 3)
     recorder.on_outcome(outcome(3))
+    for _ in range(2):
+        recorder.settle()
     free[0] = 10**8
     for name in ('e1', 'e2'):
         record(recorder, 3, name)

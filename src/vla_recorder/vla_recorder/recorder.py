@@ -7,6 +7,7 @@ with little space or an error of the disk stops recording; the finished episodes
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 
 import numpy as np
 from vla_core.episode import EpisodeWriter
@@ -44,7 +45,8 @@ class Recorder:
     An episode begins with the first observation of an episode id and ends with its outcome,
     with an observation of another id or with `finish`; without an outcome it is kept as a
     failure that was not completed. One in which nothing was asked and nobody judged is not
-    kept. `say` hears one line when something is written, dropped, stopped or resumed; it is
+    kept. After an outcome it waits for two calls of `settle`, or for the next episode: other
+    topics may still be on their way. `say` hears one line when something is written, dropped, stopped or resumed; it is
     also called from the writer's thread.
     """
 
@@ -57,12 +59,14 @@ class Recorder:
         self._free_bytes, self._say = free_bytes, say
         self._thread = WriterThread(writer, limits.queue, say)
         self._running: RunningEpisode | None = None
-        self._ended_id: str | None = None  # late messages of it begin nothing
+        self._ended: tuple[str, float] = ('', 0.0)  # id and stamp [ns] up to which it is over
         # The newest of each, since an observation may be heard after its own answers.
         self._chunk: ActionChunk | None = None
         self._subtask: Subtask | None = None
         self._status: ControlStatus | None = None
         self._steps = 0
+        self._verdict: TaskOutcome | None = None  # of the running episode
+        self._settling = False
         self._short_of_space = ''
         self._dropped_episodes = self._dropped_rows = 0
 
@@ -77,9 +81,10 @@ class Recorder:
 
     def on_observation(self, observation: Observation) -> None:
         """Add a row, beginning an episode where its id is new."""
-        if observation.episode_id == self._ended_id:
-            return
-        if self._running and self._running.episode_id != observation.episode_id:
+        ended_id, ended_ns = self._ended
+        if observation.episode_id == ended_id and observation.stamp_ns <= ended_ns:
+            return  # late: it begins nothing
+        if self._running and self._is_another(observation):
             self.finish('another episode began')
         if self._running is None and not self._begin(observation):
             return
@@ -112,32 +117,44 @@ class Recorder:
             self._running.on_status(status)
 
     def on_outcome(self, outcome: TaskOutcome) -> None:
-        """End the episode when it is over; a verdict that counts anew is of a new attempt."""
-        if not outcome.done:
-            if outcome.episode_id == self._ended_id and not self._state_problem():
-                self._ended_id = None
-            if self._is_running(outcome) and outcome.steps < self._steps:
-                self.finish('the world was reset')
-                self._ended_id = None
+        """End the episode when it is over, or when its steps are counted anew."""
+        if not self._running or self._running.episode_id != outcome.episode_id:
+            return
+        if outcome.done:
+            self._verdict = self._verdict or outcome
+        elif outcome.steps < self._steps:
+            self.finish('the world was reset')
+        else:
             self._steps = outcome.steps
-        elif self._is_running(outcome):
-            self._end(outcome, outcome.reason)
 
     def finish(self, reason: str) -> None:
-        """End the running episode without an outcome: kept as a failure, not completed."""
-        if self._running:
+        """End the running episode now; without an outcome it is a failure, not completed."""
+        if self._running and self._verdict:
+            self._end(self._verdict, self._verdict.reason)
+        elif self._running:
             self._end(None, f'incomplete: {reason}')
+
+    def settle(self) -> None:
+        """End an episode whose outcome came before the last call; call it a few times a second."""
+        if self._settling and self._verdict:
+            self.finish('')
+        self._settling = self._verdict is not None
 
     def close(self) -> None:
         """Keep what is running, wait for the disk and close the writer."""
         self.finish('the recorder was stopped')
         self._thread.close()
 
+    def _is_another(self, observation: Observation) -> bool:
+        """Whether it begins an episode, though its id may be the same again."""
+        verdict = self._verdict
+        return (observation.episode_id != self._running.episode_id
+                or verdict is not None and observation.stamp_ns > verdict.stamp_ns)
+
     def _begin(self, first: Observation) -> bool:
         """Begin an episode with all that was heard of it already, unless the disk forbids it."""
-        self._ended_id = None
         if not self._may_record():
-            self._ended_id = first.episode_id
+            self._ended = (first.episode_id, math.inf)
             return False
         self._running = RunningEpisode(first, self._spec, self._forward)
         if self._status:
@@ -148,12 +165,10 @@ class Recorder:
             self._running.on_chunk(self._chunk)
         return True
 
-    def _is_running(self, outcome: TaskOutcome) -> bool:
-        return bool(self._running) and self._running.episode_id == outcome.episode_id
-
     def _end(self, outcome: TaskOutcome | None, reason: str) -> None:
-        running, self._running = self._running, None
-        self._ended_id, self._steps = running.episode_id, 0
+        running, self._running, self._verdict = self._running, None, None
+        self._steps = 0
+        self._ended = (running.episode_id, outcome.stamp_ns if outcome else running.last_ns)
         self._dropped_rows += running.dropped
         episode = running.build(outcome, reason) if running.asked or outcome else None
         if episode is None:
@@ -172,7 +187,4 @@ class Recorder:
         if bool(before) != bool(self._short_of_space):
             self._say(f'recording stopped: {self._short_of_space}' if self._short_of_space
                       else 'recording again: the disk has space')
-        return not self._state_problem()
-
-    def _state_problem(self) -> str:
-        return self._thread.problem or self._short_of_space
+        return not (self._thread.problem or self._short_of_space)
