@@ -1,0 +1,63 @@
+"""`vla COMMAND`: one sub-command a file of `vla_bringup.commands`, imported only when asked for."""
+
+import importlib
+import sys
+import typing
+
+from vla_core.errors import UnknownNameError, VlaError
+
+COMMANDS = {
+    'sim': 'run instructions in the simulated graph and report success',
+    'collect': 'record expert episodes as training data',
+    'train': 'train the policy and choose its checkpoint by closed-loop success',
+    'eval': 'measure the success of a policy in process',
+    'bench': 'measure latency, rate and jitter of the loop and the cameras',
+    'test': 'run the tests',
+    'doctor': 'report what this machine offers and what is wrong with it',
+}
+EXAMPLES = """\
+examples:
+  ./vla sim                                        a few random tasks
+  ./vla sim --instruction "put the red block in the bowl, then close the drawer"
+  ./vla sim --episodes 8 --seed 100 --json out.json
+  ./vla eval --policy default --episodes 100
+  ./vla collect --episodes 100 --out data/expert
+  ./vla COMMAND --help                             the options of a command
+
+./vla setup only sets up; ./vla exec PROGRAM ... runs a program in the environment."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one sub-command; return its exit code, 2 for an error its user can mend."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(_help())
+        return 0
+    try:
+        return _run(arguments[0], arguments[1:])
+    except VlaError as error:
+        print(f'vla: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    if name not in COMMANDS:
+        raise UnknownNameError('command', name, COMMANDS)
+    command = importlib.import_module(f'vla_bringup.commands.{name}')
+    if hasattr(command, 'run'):  # takes its arguments as they are
+        return command.run(arguments)
+    import tyro
+    kind = next(iter(typing.get_type_hints(command.main).values()))
+    options = tyro.cli(kind, prog=f'vla {name}', args=arguments, description=command.__doc__)
+    return command.main(options)
+
+
+def _help() -> str:
+    rows = '\n'.join(f'  {name:<10}{summary}' for name, summary in COMMANDS.items())
+    return f'usage: ./vla COMMAND [OPTIONS]\n\ncommands:\n{rows}\n\n{EXAMPLES}'
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The sub-commands of `vla`: each file has a dataclass of options and `main(options)`."""

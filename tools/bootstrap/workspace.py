@@ -1,0 +1,106 @@
+"""The colcon workspace: its build, and the environment its programs run in."""
+
+import os
+from pathlib import Path
+import subprocess
+
+from bootstrap.errors import SetupError
+from bootstrap.stamps import digest, read_stamp, write_stamp
+
+COMPAT = ('tf2_msgs', 'control_msgs')
+BUILT_FROM = ('package.xml', 'setup.py', 'setup.cfg', 'CMakeLists.txt')
+PATH_LISTS = ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH', 'COLCON_PREFIX_PATH', 'LD_LIBRARY_PATH',
+              'PATH', 'PKG_CONFIG_PATH', 'PYTHONPATH')
+
+
+class Workspace:
+    """Builds `src` into `install` when a definition changed, and remembers the environment."""
+
+    def __init__(self, root, packages, ros):
+        self._root = root
+        self._packages = packages
+        self._ros = ros
+        self._stamp = root / 'install' / '.vla-stamp.json'
+        self._skipped = [name for name in COMPAT if ros and _installed(name, root)]
+        source = root / 'src'
+        files = [path for name in BUILT_FROM for path in source.glob(f'*/{name}')]
+        files += [path for name in BUILT_FROM for path in source.glob(f'ros_compat/*/{name}')]
+        files += [path for kind in ('msg', 'srv', 'action')
+                  for path in source.glob(f'**/{kind}/*.{kind}')]
+        installed = [path.name for folder in ('launch', 'config')
+                     for path in sorted(source.glob(f'vla_bringup/{folder}/*'))]
+        self.digest = digest(root, files, [packages.ros_digest, *self._skipped, *installed])
+
+    def ready(self):
+        """Tell whether the build is complete and of these definitions."""
+        return read_stamp(self._stamp).get('digest') == self.digest
+
+    def build(self, steps):
+        """Build all packages; the stamp with the environment is written last."""
+        if self._stamp.exists():
+            self._stamp.unlink()
+        environment = self._tools_environment()
+        command = [self._packages.venv / 'bin' / 'colcon', '--log-base', self._root / 'log',
+                   'build', '--symlink-install', '--base-paths', self._root / 'src',
+                   '--build-base', self._root / 'build', '--install-base', self._root / 'install',
+                   '--cmake-args', '-DBUILD_TESTING=OFF',
+                   f'-DPython3_EXECUTABLE={self._packages.python}']
+        if self._skipped:
+            command += ['--packages-skip', *self._skipped]
+        steps.run('build of the workspace', [command], environment)
+        write_stamp(self._stamp, {'digest': self.digest, 'environment': self._source(environment)})
+
+    def environment(self):
+        """Return the environment of the workspace's programs, on top of this process's."""
+        merged = dict(os.environ)
+        for name, value in read_stamp(self._stamp)['environment'].items():
+            own = value.split(os.pathsep) if name in PATH_LISTS else None
+            merged[name] = value if own is None else _prepended(own, os.environ.get(name, ''))
+        merged.setdefault('ROS_LOG_DIR', str(self._root / 'log' / 'ros'))
+        merged.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        merged['VLA_ROOT'] = str(self._root)
+        return merged
+
+    def _tools_environment(self):
+        """Return this process's environment with `.venv` in front."""
+        venv = self._packages.venv
+        added = {'PATH': [str(venv / 'bin')]}
+        environment = dict(os.environ, VIRTUAL_ENV=str(venv))
+        if not self._ros:
+            libraries = sorted(map(str, venv.glob('lib/python3*/site-packages/ros_*.libs')))
+            added.update(AMENT_PREFIX_PATH=[str(venv)], CMAKE_PREFIX_PATH=[str(venv)],
+                         LD_LIBRARY_PATH=[str(venv / 'lib'), *libraries])
+            environment['_ROS_WHEELS_BOOTSTRAP_COMPLETE'] = '1'
+        for name, entries in added.items():
+            environment[name] = _prepended(entries, os.environ.get(name, ''))
+        return environment
+
+    def _source(self, environment):
+        """Return what sourcing the built workspace adds to this process's environment."""
+        script = 'source "$0" && exec env -0'
+        answer = subprocess.run(['bash', '-c', script, str(self._root / 'install' / 'setup.bash')],
+                                stdout=subprocess.PIPE, env=environment)
+        if answer.returncode:
+            raise SetupError('install/setup.bash cannot be sourced; delete install and try again')
+        after = dict(entry.split('=', 1)
+                     for entry in answer.stdout.decode().split('\0') if '=' in entry)
+        added = {}
+        for name, value in after.items():
+            if name in PATH_LISTS:
+                known = os.environ.get(name, '').split(os.pathsep)
+                value = os.pathsep.join(e for e in value.split(os.pathsep) if e and e not in known)
+            if value and value != os.environ.get(name) and name not in ('_', 'SHLVL', 'PWD'):
+                added[name] = value
+        return added
+
+
+def _prepended(entries, existing):
+    """Return the path list with the entries in front, none twice, none empty."""
+    rest = [entry for entry in existing.split(os.pathsep) if entry and entry not in entries]
+    return os.pathsep.join([*entries, *rest])
+
+
+def _installed(package, root):
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    return any((Path(prefix) / 'share' / package / 'package.xml').exists()
+               for prefix in prefixes if prefix and root not in Path(prefix).parents)
