@@ -1,5 +1,7 @@
 """Laws of the kinematics, with PyBullet as the independent witness."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from vla_core.spec import load_robot
 SPEC = load_robot('panda')
 KINEMATICS = Kinematics(SPEC)
 LIMITS = SPEC.joints
+NULL = np.linalg.svd(KINEMATICS.jacobian(LIMITS.home))[2][-1]  # (J,) moves the elbow only
 shares = st.lists(st.floats(0.0, 1.0), min_size=7, max_size=7).map(np.array)
 
 
@@ -110,16 +113,12 @@ def test_the_inverse_forgets_nothing_and_remembers_nothing() -> None:
 
 def test_the_null_space_drifts_home() -> None:
     target = KINEMATICS.forward(LIMITS.home)
-    q = KINEMATICS.solve(LIMITS.home + 0.2 * KINEMATICS_NULL, target, iterations=20)
+    q = KINEMATICS.solve(LIMITS.home + 0.2 * NULL, target, iterations=20)
     later = KINEMATICS.solve(q, target, iterations=300)
     assert np.linalg.norm(later - LIMITS.home) < 0.3 * np.linalg.norm(q - LIMITS.home)
     assert max(pose_distance(KINEMATICS.forward(later), target)) < 1e-4
 
 
-KINEMATICS_NULL = np.linalg.svd(KINEMATICS.jacobian(LIMITS.home))[2][-1]
-
-
 def test_an_unknown_frame_names_the_known_ones() -> None:
-    from dataclasses import replace
     with pytest.raises(UnknownNameError, match='panda_tool'):
         Kinematics(replace(SPEC, tool_frame='panda_tol'))
