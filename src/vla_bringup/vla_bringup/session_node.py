@@ -31,8 +31,7 @@ from vla_interfaces import msg
 from vla_interfaces.srv import Reset
 from vla_planner.language import parse
 
-_STALLED_S = 8.0  # steady time without a verdict after which an episode is begun again
-_ATTEMPTS = 3  # of one episode
+_STALLED_S = 60.0  # steady time without a word of the simulator that ends an episode
 _NODES = ('sim', 'perception', 'planner', 'policy', 'control')
 
 
@@ -113,15 +112,10 @@ class SessionNode(Node):
     # --- one episode --------------------------------------------------------------------------
 
     def _episode(self, planned: PlannedEpisode) -> Row:
-        for _ in range(_ATTEMPTS):
-            self._begin(planned)
-            row = self._watch(planned)
-            self._end()
-            if row is not None:
-                return row
-            self.get_logger().warning(f'no verdict for {_STALLED_S:g} s: begin the episode again')
-            self._video.begin(f'{planned.task} {planned.seed}')
-        return self._row(planned, success=False, reason=f'stalled {_ATTEMPTS} times')
+        self._begin(planned)
+        row = self._watch(planned)
+        self._end()
+        return row
 
     def _begin(self, planned: PlannedEpisode) -> None:
         answer = self._call(self._resets, Reset.Request(
@@ -134,8 +128,8 @@ class SessionNode(Node):
         self._filming, self._heard_s = True, time.monotonic()
         self._call(self._runs, SetBool.Request(data=True))
 
-    def _watch(self, planned: PlannedEpisode) -> Row | None:
-        """Wait for the verdict; None means that nothing moves any more."""
+    def _watch(self, planned: PlannedEpisode) -> Row:
+        """Wait for the simulator's verdict, the planner's end, or a stall."""
         while time.monotonic() - self._heard_s < _STALLED_S:
             self.wait(lambda: self._outcome is not None and self._outcome.done, 0.2)
             outcome, ended = self._outcome, self._instructions.result
@@ -145,7 +139,8 @@ class SessionNode(Node):
                 success = ended.success and not planned.task
                 return self._row(planned, success=success, reason=f'planner: {ended.message}')
             self._instructions.keep(planned.instruction)
-        return None
+        return self._row(
+            planned, success=False, reason=f'the simulation stood still for {_STALLED_S:g} s')
 
     def _verdict(self, outcome: TaskOutcome) -> dict:
         """Judge by the simulator; of a compound instruction every part must have been begun."""
