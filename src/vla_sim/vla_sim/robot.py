@@ -5,7 +5,7 @@ import pybullet
 
 from vla_core.spec import RobotSpec
 
-_ARM_FORCE = 400.0  # [Nm]; tracking is the controller's business, not a model of the motors
+_EFFORT = 10  # index of the URDF's effort limit in PyBullet's joint info
 _FINGER_SPEED = 0.15  # [m/s] a finger
 
 
@@ -21,7 +21,9 @@ class Arm:
         self._joints, self._links = self._indices()
         self._arm = [self._joints[name] for name in spec.joints.names]
         self._fingers = [self._joints[name] for name in spec.gripper.joints]
-        self._tool = self._links[spec.tool_frame]
+        self._effort = [
+            pybullet.getJointInfo(self.body, joint, physicsClientId=client)[_EFFORT]
+            for joint in self._arm]  # [Nm]
         self.gripper_goal = 1.0
         self._soft_contact()
 
@@ -46,7 +48,7 @@ class Arm:
         pybullet.setJointMotorControlArray(
             self.body, self._arm, pybullet.POSITION_CONTROL,
             targetPositions=position.tolist(), targetVelocities=velocity.tolist(),
-            forces=[_ARM_FORCE] * count, positionGains=[0.8] * count,
+            forces=self._effort, positionGains=[0.8] * count,
             velocityGains=[1.0] * count, physicsClientId=self._client)
         travel = self.gripper_goal * self._spec.gripper.finger_travel_m
         for finger in self._fingers:
