@@ -35,7 +35,7 @@ def wild_chunk(rng: np.random.Generator, tick: int) -> ActionChunk:
                  step_s=float(rng.choice([STEP_S, 1 / 30, 0.3])))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_whatever_is_played_stays_within_limits(seed: int) -> None:
     rng, runner = np.random.default_rng(seed), executor()

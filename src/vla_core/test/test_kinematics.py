@@ -76,6 +76,7 @@ def test_the_chain_composes_to_the_links() -> None:
     assert np.allclose(poses[SPEC.tool_frame], KINEMATICS.forward(LIMITS.home))
 
 
+@settings(max_examples=50, deadline=None)
 @given(shares)
 def test_the_jacobian_is_the_derivative_of_forward(share: np.ndarray) -> None:
     q, small = joints_of(share), 1e-6
@@ -86,6 +87,7 @@ def test_the_jacobian_is_the_derivative_of_forward(share: np.ndarray) -> None:
         assert np.allclose(slope, jacobian[:, joint], atol=1e-4)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-0.03, 0.03), min_size=6, max_size=6).map(np.array))
 def test_the_inverse_reaches_near_targets(delta: np.ndarray) -> None:
     target = apply_delta(KINEMATICS.forward(LIMITS.home), delta)
@@ -93,7 +95,7 @@ def test_the_inverse_reaches_near_targets(delta: np.ndarray) -> None:
     assert max(pose_distance(KINEMATICS.forward(q), target)) < 1e-5
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(shares, st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6).map(np.array))
 def test_the_inverse_stays_within_limits_and_steps(share: np.ndarray, delta: np.ndarray) -> None:
     q = joints_of(share)
