@@ -1,4 +1,4 @@
-"""`vla COMMAND`: one sub-command a file of `vla_bringup.commands`, imported only when asked for."""
+"""`vla COMMAND`: one file of `vla_bringup.commands` each, imported only when asked for."""
 
 import importlib
 import sys

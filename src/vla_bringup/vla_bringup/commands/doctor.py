@@ -112,7 +112,7 @@ def check_shared_memory() -> list[Finding]:
         return [Finding('shared memory', 'none', 'mount a tmpfs on /dev/shm')]
     usage = shutil.disk_usage('/dev/shm')
     problem = '' if usage.free >= GIB // 4 else (
-        'images need 0.25 GiB free; in Docker: --shm-size=1g, else delete stale /dev/shm/fastrtps_*')
+        'images need 0.25 GiB; in Docker: --shm-size=1g, else delete stale /dev/shm/fastrtps_*')
     return [Finding('shared memory', f'{usage.free / GIB:.1f} of {usage.total / GIB:.1f} GiB free',
                     problem)]
 
