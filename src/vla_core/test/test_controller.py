@@ -1,9 +1,8 @@
 """Laws of the whole controller: it rests when anything dies, and says why."""
 
+from arm_fakes import assert_within_limits, Bench, bench, deltas, HOME, SPEC, SUBTASK, TICKS
 import numpy as np
 import pytest
-
-from arm_fakes import assert_within_limits, Bench, bench, deltas, HOME, SPEC, SUBTASK, TICKS
 from vla_core.control.controller import ArmController
 from vla_core.types import Mode
 

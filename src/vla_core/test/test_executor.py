@@ -1,10 +1,10 @@
 """Laws of chunk execution: limits always, anchors exactly, no jump ever."""
 
-from hypothesis import given, settings, strategies as st
+from arm_fakes import assert_within_limits, bench, chunk, deltas, HOME, SPEC, stamp, STEP_S, TICKS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-
-from arm_fakes import assert_within_limits, bench, chunk, deltas, HOME, SPEC, STEP_S, stamp, TICKS
 from vla_core.control.config import ControlConfig
 from vla_core.control.executor import ChunkExecutor
 from vla_core.control.plan import resolve

@@ -2,13 +2,21 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings, strategies as st
+from arm_fakes import (
+    assert_within_limits,
+    bench,
+    chunk,
+    deltas,
+    HOME,
+    SPEC,
+    stamp,
+    STEP_S,
+    SUBTASK,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-
-from arm_fakes import (
-    assert_within_limits, bench, chunk, deltas, HOME, SPEC, stamp, STEP_S, SUBTASK,
-)
 from vla_core.control.config import ControlConfig
 from vla_core.control.guard import Guard
 from vla_core.types import JointCommand, Mode, Representation
@@ -36,17 +44,17 @@ def test_a_non_finite_value_anywhere_rejects(bad: float, column: int) -> None:
 
 
 @pytest.mark.parametrize(('fields', 'reason'), [
-    (dict(values=np.zeros((3, 8), np.float32)), 'shape'),
-    (dict(values=np.zeros((0, 7), np.float32)), 'shape'),
-    (dict(values=np.zeros(7, np.float32)), 'shape'),
-    (dict(representation=Representation.JOINT_DELTA), 'shape'),
-    (dict(representation='ee_delta_2'), 'representation'),
-    (dict(step_s=0.0), 'step_s'),
-    (dict(step_s=float('nan')), 'step_s'),
-    (dict(progress=float('nan')), 'non-finite'),
-    (dict(episode_id='other'), 'episode'),
-    (dict(stamp_ns=NOW - 400_000_000), 'old'),
-    (dict(stamp_ns=NOW + 60_000_000), 'future'),
+    ({'values': np.zeros((3, 8), np.float32)}, 'shape'),
+    ({'values': np.zeros((0, 7), np.float32)}, 'shape'),
+    ({'values': np.zeros(7, np.float32)}, 'shape'),
+    ({'representation': Representation.JOINT_DELTA}, 'shape'),
+    ({'representation': 'ee_delta_2'}, 'representation'),
+    ({'step_s': 0.0}, 'step_s'),
+    ({'step_s': float('nan')}, 'step_s'),
+    ({'progress': float('nan')}, 'non-finite'),
+    ({'episode_id': 'other'}, 'episode'),
+    ({'stamp_ns': NOW - 400_000_000}, 'old'),
+    ({'stamp_ns': NOW + 60_000_000}, 'future'),
 ])
 def test_what_breaks_the_contract_is_rejected_and_named(fields: dict, reason: str) -> None:
     assert reason in guard().check(replace(chunk(GOOD, 120), **fields), 'e', NOW).reason

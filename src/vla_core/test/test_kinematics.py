@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-
 from vla_core.errors import UnknownNameError
 from vla_core.geometry import apply_delta, delta_between, pose_distance
 from vla_core.kinematics import Kinematics

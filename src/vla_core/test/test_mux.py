@@ -1,7 +1,6 @@
 """Laws of the mux: who moves the arm, and what is said when nobody may."""
 
 import numpy as np
-
 from vla_core.control.config import ControlConfig
 from vla_core.control.gripper import GripperGate
 from vla_core.control.mux import Mux

@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass, field
 
+from arm_fakes import chunk, deltas, HOME, SPEC
 import numpy as np
 import pytest
-
-from arm_fakes import chunk, deltas, HOME, SPEC
 from vla_core.control.controller import ArmController
 from vla_core.errors import InvalidDataError
 from vla_core.rollout import rollout, RolloutResult
 from vla_core.types import (
-    ActionChunk, Done, JointCommand, Observation, SimState, Subtask, TaskOutcome,
+    ActionChunk,
+    Done,
+    JointCommand,
+    Observation,
+    SimState,
+    Subtask,
+    TaskOutcome,
 )
 
 STEPS = 6

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pinocchio as pin
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.geometry import delta_between
 from vla_core.spec import RobotSpec

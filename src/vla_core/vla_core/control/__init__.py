@@ -1,0 +1,1 @@
+"""From action chunks to joint set-points: mux, guard, executor, as one ArmController."""

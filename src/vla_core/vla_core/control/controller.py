@@ -5,7 +5,6 @@ measured in one is what moves in the other.
 """
 
 import numpy as np
-
 from vla_core.control.config import ControlConfig
 from vla_core.control.executor import ChunkExecutor
 from vla_core.control.gripper import GripperGate

@@ -4,7 +4,6 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-
 from vla_core.control.config import ControlConfig
 from vla_core.control.plan import DELTA, JOINT, Plan, resolve, seconds_between
 from vla_core.control.tracker import JointTracker

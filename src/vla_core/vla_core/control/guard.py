@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
-
 from vla_core.control.config import ControlConfig
 from vla_core.control.plan import JOINT, Plan, seconds_between
 from vla_core.geometry import delta_between

@@ -11,7 +11,6 @@ fade on the curve is the chunk's own.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-
 from vla_core.geometry import apply_delta, delta_between, rotvec_to_quat
 from vla_core.types import ActionChunk, Representation
 

@@ -9,9 +9,13 @@ acceleration suffices to stop before them. (Berscheid & Kroeger, RSS 2021)
 
 import numpy as np
 from ruckig import (
-    ControlInterface, InputParameter, Result, Ruckig, Synchronization, Trajectory,
+    ControlInterface,
+    InputParameter,
+    Result,
+    Ruckig,
+    Synchronization,
+    Trajectory,
 )
-
 from vla_core.spec import JointLimits
 
 BRAKE_SHARE = 0.5  # of the acceleration limit, kept for stopping before a joint limit
