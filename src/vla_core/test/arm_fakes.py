@@ -22,7 +22,8 @@ def stamp(tick: int, offset: int = 0) -> int:
 def chunk(values: np.ndarray, tick: int = 0, sequence: int = 0, **fields: object) -> ActionChunk:
     """Return a chunk of episode 'e' that answers the observation of `tick`."""
     known = {
-        'stamp_ns': stamp(tick), 'sequence': sequence, 'episode_id': 'e', 'subtask_id': 's', 'source': 'policy',
+        'stamp_ns': stamp(tick), 'sequence': sequence, 'episode_id': 'e',
+        'subtask_id': 's', 'source': 'policy',
         'representation': Representation.EE_DELTA, 'step_s': STEP_S,
         'values': np.asarray(values, dtype=np.float32), 'progress': 0.0}
     return ActionChunk(**{**known, **fields})
