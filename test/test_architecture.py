@@ -1,7 +1,9 @@
 """The house rules as data: who may import whom, where ROS may appear, how long things may be."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 import subprocess
 
@@ -69,14 +71,16 @@ class Module:
                 or self.path.startswith('src/vla_core/vla_core/ros/'))
 
 
-def load(root: Path) -> list[Module]:
+@cache
+def load(root: Path) -> tuple[Module, ...]:
     """Return the suite's own source files that git tracks (all of them where there is no git)."""
     listed = subprocess.run(['git', 'ls-files', 'src/*.py'], cwd=root, capture_output=True,
                             text=True)
     names = listed.stdout.split('\n') if listed.returncode == 0 else [
         path.relative_to(root).as_posix() for path in root.glob('src/**/*.py')]
-    return [Module(name, (root / name).read_text()) for name in sorted(filter(None, names))
-            if '/test/' not in name and not name.endswith('setup.py') and (root / name).exists()]
+    return tuple(
+        Module(name, (root / name).read_text()) for name in sorted(filter(None, names))
+        if '/test/' not in name and not name.endswith('setup.py') and (root / name).exists())
 
 
 def imports(module: Module) -> set[str]:
@@ -96,7 +100,7 @@ def imports(module: Module) -> set[str]:
     return found
 
 
-def broken_imports(modules: list[Module]) -> list[str]:
+def broken_imports(modules: Sequence[Module]) -> list[str]:
     """Return one line for each import that the table does not allow."""
     lines = []
     for module in modules:
@@ -111,7 +115,7 @@ def broken_imports(modules: list[Module]) -> list[str]:
     return lines
 
 
-def cycles(modules: list[Module]) -> list[str]:
+def cycles(modules: Sequence[Module]) -> list[str]:
     """Return one line for each import cycle between modules."""
     known = {module.name for module in modules}
     edges = {module.name: {_resolve(name, known) for name in imports(module)} - {None, module.name}
@@ -131,7 +135,7 @@ def cycles(modules: list[Module]) -> list[str]:
     return found
 
 
-def too_long(modules: list[Module]) -> list[str]:
+def too_long(modules: Sequence[Module]) -> list[str]:
     """Return one line for each file and function over its budget."""
     lines = []
     for module in modules:

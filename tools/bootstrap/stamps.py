@@ -24,6 +24,7 @@ def read_stamp(path):
 
 def write_stamp(path, contents):
     """Write a stamp, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix('.draft')
     draft.write_text(json.dumps(contents, indent=1), encoding='utf-8')
     os.replace(draft, path)

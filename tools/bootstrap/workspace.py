@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import shutil
 import subprocess
 
 from bootstrap.errors import SetupError
@@ -9,6 +10,8 @@ from bootstrap.stamps import digest, read_stamp, write_stamp
 
 COMPAT = ('tf2_msgs', 'control_msgs')
 BUILT_FROM = ('package.xml', 'setup.py', 'setup.cfg', 'CMakeLists.txt')
+INTERFACES = ('msg', 'srv', 'action')
+LINKED = ('launch', 'config')
 PATH_LISTS = ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH', 'COLCON_PREFIX_PATH', 'LD_LIBRARY_PATH',
               'PATH', 'PKG_CONFIG_PATH', 'PYTHONPATH')
 
@@ -22,33 +25,37 @@ class Workspace:
         self._ros = ros
         self._stamp = root / 'install' / '.vla-stamp.json'
         self._skipped = [name for name in COMPAT if ros and _installed(name, root)]
-        source = root / 'src'
-        files = [path for name in BUILT_FROM for path in source.glob(f'*/{name}')]
-        files += [path for name in BUILT_FROM for path in source.glob(f'ros_compat/*/{name}')]
-        files += [path for kind in ('msg', 'srv', 'action')
-                  for path in source.glob(f'**/{kind}/*.{kind}')]
-        installed = [path.name for folder in ('launch', 'config')
-                     for path in sorted(source.glob(f'vla_bringup/{folder}/*'))]
-        self.digest = digest(root, files, [packages.ros_digest, *self._skipped, *installed])
+        self._digests = {folder.name: self._digest(folder) for folder in _packages(root / 'src')
+                         if folder.name not in self._skipped}
 
     def ready(self):
         """Tell whether the build is complete and of these definitions."""
-        return read_stamp(self._stamp).get('digest') == self.digest
+        stamp = read_stamp(self._stamp)
+        return ('environment' in stamp and stamp.get('base') == self._packages.ros_digest
+                and stamp['digests'] == self._digests)
 
     def build(self, steps):
-        """Build all packages; the stamp with the environment is written last."""
-        if self._stamp.exists():
-            self._stamp.unlink()
+        """Build the packages that changed; the stamp with the environment is written last."""
+        base = self._packages.ros_digest
+        stamp = read_stamp(self._stamp)
+        if stamp and stamp.get('base') != base:  # another folder or another ROS
+            for name in ('build', 'install'):
+                shutil.rmtree(self._root / name, ignore_errors=True)
+            stamp = {}
+        built = stamp.get('digests', {})
+        changed = [name for name, digest_ in self._digests.items() if built.get(name) != digest_]
+        kept = {name: built[name] for name in self._digests if name not in changed}
+        write_stamp(self._stamp, {'base': base, 'digests': kept})
         environment = self._tools_environment()
         command = [self._packages.venv / 'bin' / 'colcon', '--log-base', self._root / 'log',
                    'build', '--symlink-install', '--base-paths', self._root / 'src',
                    '--build-base', self._root / 'build', '--install-base', self._root / 'install',
                    '--cmake-args', '-DBUILD_TESTING=OFF',
                    f'-DPython3_EXECUTABLE={self._packages.python}']
-        if self._skipped:
-            command += ['--packages-skip', *self._skipped]
-        steps.run('build of the workspace', [command], environment)
-        write_stamp(self._stamp, {'digest': self.digest, 'environment': self._source(environment)})
+        command += ['--packages-select', *changed]
+        steps.run(f'build of {len(changed)} packages', [command] if changed else [], environment)
+        write_stamp(self._stamp, {'base': base, 'digests': self._digests,
+                                  'environment': self._source(environment)})
 
     def environment(self):
         """Return the environment of the workspace's programs, on top of this process's."""
@@ -60,6 +67,13 @@ class Workspace:
         merged.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         merged['VLA_ROOT'] = str(self._root)
         return merged
+
+    def _digest(self, folder):
+        """Return the digest of what a package is built from, and of what is installed by name."""
+        files = [folder / name for name in BUILT_FROM if (folder / name).exists()]
+        files += [path for kind in INTERFACES for path in folder.glob(f'{kind}/*.{kind}')]
+        linked = [path.name for name in LINKED for path in sorted(folder.glob(f'{name}/*'))]
+        return digest(self._root, files, linked)
 
     def _tools_environment(self):
         """Return this process's environment with `.venv` in front."""
@@ -98,6 +112,11 @@ def _prepended(entries, existing):
     """Return the path list with the entries in front, none twice, none empty."""
     rest = [entry for entry in existing.split(os.pathsep) if entry and entry not in entries]
     return os.pathsep.join([*entries, *rest])
+
+
+def _packages(source):
+    return sorted(path.parent for pattern in ('*', 'ros_compat/*')
+                  for path in source.glob(f'{pattern}/package.xml'))
 
 
 def _installed(package, root):
