@@ -106,7 +106,7 @@ class PerceptionNode(VlaLifecycleNode):
         try:
             observation = self._assembler.assemble(stamp_ns)
         except StaleStreamError as error:
-            self.get_logger().warn(str(error), throttle_duration_sec=2.0)
+            self.get_logger().warning(str(error), throttle_duration_sec=2.0)
             self.diagnostics.set('streams', WARN, f'no observation: {error.stream} is stale')
             return
         self._publisher.publish(to_msg(observation, self._spec.base_frame))
@@ -119,8 +119,8 @@ class PerceptionNode(VlaLifecycleNode):
                   if now_s - heard_s > self._config.silence_s]
         if silent:
             text = f'nothing from {", ".join(silent)} for {self._config.silence_s} s'
-            self.get_logger().warn(text, throttle_duration_sec=5.0)
-            self.diagnostics.set('sensors', ERROR, text)
+            if self.diagnostics.set('sensors', ERROR, text):
+                self.get_logger().warning(text)
         else:
             self.diagnostics.set('sensors', OK, 'all streams arrive')
 
