@@ -9,7 +9,7 @@ from vla_core.errors import VlaError
 from vla_core.tasks import draw_instruction, TASKS
 from vla_training.statistics import wilson_interval
 
-TIMEOUT_S = 20.0  # of an episode in simulated time, in the graph as in `vla eval`
+TIMEOUT_S = 20.0  # of one task in simulated time, in the graph as in `vla eval`
 ANYTHING = ''  # the task of an instruction whose parts have no predicate of their own
 
 
@@ -20,6 +20,7 @@ class PlannedEpisode:
     task: str
     seed: int
     instruction: str
+    parts: int = 1  # tasks the sentence asks for, each with its own share of time
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def plan_episodes(
     if instruction:
         tasks = list(judge(instruction)) if judge else []
         task = tasks[-1] if tasks else ANYTHING
-        return [PlannedEpisode(task, seed + i, instruction) for i in range(episodes)]
+        return [
+            PlannedEpisode(task, seed + i, instruction, max(len(tasks), 1))
+            for i in range(episodes)]
     return [
         PlannedEpisode(task, task_seed, draw_instruction(task, task_seed))
         for task, task_seed in (_rotation if rotate else _drawn)(episodes, seed)]

@@ -120,7 +120,7 @@ class SessionNode(Node):
     def _begin(self, planned: PlannedEpisode) -> None:
         answer = self._call(self._resets, Reset.Request(
             seed=planned.seed, task=planned.task, hold=True,
-            timeout_s=self.config.timeout_s or TIMEOUT_S))
+            timeout_s=self.config.timeout_s or TIMEOUT_S * planned.parts))
         if not answer.success:
             raise VlaError(f'reset: {answer.message}')
         self._outcome = None

@@ -55,7 +55,7 @@ class SimOptions:
     json: Path | None = None
     """File for the results."""
     timeout: float = 0.0
-    """Simulated seconds an episode may take (20 without it)."""
+    """Simulated seconds an episode may take (20 for each task without it)."""
     verbose: bool = False
     """Show every node's log lines; they are always in the run's log.txt."""
 

@@ -1,0 +1,1 @@
+"""Measurements behind `vla bench`, one file each."""

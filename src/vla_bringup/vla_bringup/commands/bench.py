@@ -1,0 +1,58 @@
+"""Measure latency, rate and jitter of the loop, the cameras and the inference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+import shlex
+import sys
+from typing import Literal
+
+import tyro
+
+from vla_bringup.benchmarks import camera, inference, loop
+from vla_bringup.benchmarks.figures import table
+from vla_bringup.graph import check_policy
+from vla_bringup.report import write_json
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Measure one part on this machine.
+
+    Examples:
+        ./vla bench loop
+        ./vla bench camera --json camera.json
+        ./vla bench inference
+
+    """
+
+    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference']]
+    """loop: image to joint command in the running graph; camera: frames lost at 30 Hz;
+    inference: one chunk with 1 and 2 threads."""
+    policy: str = 'default'
+    """'default', 'expert' (loop only) or the folder of a checkpoint."""
+    episodes: int = 4
+    """Episodes of the loop."""
+    seed: int = 100
+    """Seed of the first episode of the loop."""
+    frames: int = 150
+    """Frames a camera."""
+    repetitions: int = 50
+    """Inferences timed."""
+    json: Path | None = None
+    """File for the figures."""
+
+
+def main(options: BenchOptions) -> int:
+    """Measure and print p50 and p99."""
+    check_policy(options.policy)
+    rows = {
+        'loop': lambda: loop.run(options.policy, options.episodes, options.seed),
+        'camera': lambda: camera.run(options.frames),
+        'inference': lambda: inference.run(options.policy, options.repetitions),
+    }[options.what]()
+    print(table(rows))
+    if options.json is not None:
+        write_json(options.json, {
+            'bench': options.what, 'figures': rows, 'policy': options.policy,
+            'command': shlex.join(['./vla', *sys.argv[1:]])})
+    return 0
