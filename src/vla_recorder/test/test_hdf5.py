@@ -5,16 +5,15 @@ from pathlib import Path
 import subprocess
 import sys
 
-from episodes import assert_equal, make_episode
 import h5py
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from made_up_episodes import assert_equal, make_episode
 import numpy as np
 import pytest
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
-
 from vla_recorder.hdf5 import Hdf5Writer, list_episodes, read_episode
 
 
@@ -57,7 +56,7 @@ def test_a_named_episode_is_replaced(tmp_path: Path) -> None:
 def test_processes_in_one_folder_never_take_each_others_number(tmp_path: Path) -> None:
     code = (
         'import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n'
-        'from episodes import make_episode; from vla_recorder.hdf5 import Hdf5Writer\n'
+        'from made_up_episodes import make_episode; from vla_recorder.hdf5 import Hdf5Writer\n'
         'for k in range(5): Hdf5Writer(Path(sys.argv[1])).write(make_episode(steps=2))')
     command = [sys.executable, '-c', code, str(tmp_path), str(Path(__file__).parent)]
     processes = [subprocess.Popen(command) for _ in range(2)]
@@ -94,7 +93,7 @@ def test_another_hdf5_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / 'other.h5'
     with h5py.File(path, 'w') as file:
         file['x'] = 1
-    with pytest.raises(InvalidDataError, match='other.h5: got format None'):
+    with pytest.raises(InvalidDataError, match=r'other\.h5: got format None'):
         read_episode(path)
 
 

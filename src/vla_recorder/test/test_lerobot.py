@@ -7,14 +7,13 @@ import os
 from pathlib import Path
 import shutil
 
-from episodes import assert_equal, make_episode
+from made_up_episodes import assert_equal, make_episode
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from vla_core.episode import ACTION, Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
-
 from vla_recorder import lerobot
 from vla_recorder.lerobot import LeRobotWriter, read_episode
 from vla_recorder.lerobot_layout import load
@@ -181,7 +180,7 @@ def test_a_folder_with_foreign_files_is_refused_and_left_alone(tmp_path: Path) -
     foreign = tmp_path / 'data/chunk-000/episode_000000.parquet'
     foreign.parent.mkdir(parents=True)
     foreign.write_bytes(b'mine')
-    with pytest.raises(InvalidDataError, match='episode_000000.parquet'):
+    with pytest.raises(InvalidDataError, match=r'episode_000000\.parquet'):
         LeRobotWriter(tmp_path, FPS, PANDA)
     assert foreign.read_bytes() == b'mine'
 
@@ -192,7 +191,7 @@ def test_another_rate_or_version_is_refused(tmp_path: Path) -> None:
         LeRobotWriter(tmp_path, 15, PANDA)
     info = tmp_path / 'meta/info.json'
     info.write_text(info.read_text().replace('v3.0', 'v2.1'))
-    with pytest.raises(InvalidDataError, match="'v2.1', allowed 'v3.0'"):
+    with pytest.raises(InvalidDataError, match=r"'v2\.1', allowed 'v3\.0'"):
         LeRobotWriter(tmp_path, FPS, PANDA)
 
 
@@ -201,7 +200,7 @@ def test_an_episode_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     writer = LeRobotWriter(tmp_path, FPS, PANDA)
     writer.write(episode)
     less = {k: v for k, v in episode.streams.items() if k != 'progress'}
-    with pytest.raises(InvalidDataError, match='differs in vla.progress'):
+    with pytest.raises(InvalidDataError, match=r'differs in vla\.progress'):
         writer.write(replace(episode, streams=less))
     late = Stream(episode.streams['progress'].stamps_ns + 1, episode.streams['progress'].values)
     with pytest.raises(InvalidDataError, match='stamps of its own'):

@@ -22,10 +22,16 @@ from vla_core.ros.lockstep import Ack  # noqa: E402
 from vla_core.ros.robot_msgs import command_to_msg  # noqa: E402
 from vla_core.spec import load_robot  # noqa: E402
 from vla_core.types import (  # noqa: E402
-    ActionChunk, ControlStatus, JointCommand, Mode, Observation, Representation, Subtask,
-    TaskOutcome, Tick,
+    ActionChunk,
+    ControlStatus,
+    JointCommand,
+    Mode,
+    Observation,
+    Representation,
+    Subtask,
+    TaskOutcome,
+    Tick,
 )
-
 from vla_recorder.lerobot import LeRobotWriter, read_episode  # noqa: E402
 from vla_recorder.recorder_node import RecorderNode  # noqa: E402
 
@@ -160,7 +166,7 @@ def test_a_data_set_that_is_not_whole_is_refused_with_one_line(tmp_path: Path) -
     LeRobotWriter(tmp_path, 12, PANDA).close()
     (tmp_path / 'meta').mkdir()
     (tmp_path / 'meta/info.json').write_text('{')
-    with pytest.raises(InvalidDataError, match='info.json: not readable JSON'):
+    with pytest.raises(InvalidDataError, match=r'info\.json: not readable JSON'):
         Graph(tmp_path)
 
 

@@ -1,0 +1,1 @@
+"""Records episodes, and reads and writes their file formats."""

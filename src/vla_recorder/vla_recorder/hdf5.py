@@ -15,7 +15,6 @@ import h5py
 import numpy as np
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
-
 from vla_recorder.header import header_from_json, header_to_json
 from vla_recorder.store import check_name, locked, publish, temporary_file
 

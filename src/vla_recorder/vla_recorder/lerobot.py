@@ -13,21 +13,35 @@ import os
 from pathlib import Path
 import shutil
 
-import numpy as np
 import pyarrow as pa
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.spec import RobotSpec
-
 from vla_recorder import video
 from vla_recorder.header import header_from_json, header_to_json
 from vla_recorder.lerobot_layout import (
-    data_path, DataSet, episode_path, INFO, load, new_info, place, read_table, STATS, TASKS,
-    tasks_table, to_parquet, video_path,
+    data_path,
+    DataSet,
+    episode_path,
+    INFO,
+    load,
+    new_info,
+    place,
+    read_table,
+    STATS,
+    TASKS,
+    tasks_table,
+    to_parquet,
+    video_path,
 )
 from vla_recorder.lerobot_stats import aggregate, FeatureStats, image_stats, vector_stats
 from vla_recorder.lerobot_table import (
-    Column, episode_columns, index_columns, STAMP, to_numpy, to_table,
+    Column,
+    episode_columns,
+    index_columns,
+    STAMP,
+    to_numpy,
+    to_table,
 )
 from vla_recorder.store import sync
 

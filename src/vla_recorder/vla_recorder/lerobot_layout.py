@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from vla_core.errors import InvalidDataError
-
 from vla_recorder.lerobot_stats import aggregate, FeatureStats
 
 VERSION = 'v3.0'
@@ -94,7 +93,8 @@ def tasks_table(tasks: tuple[str, ...]) -> pa.Table:
     index = {'metadata': None, 'name': 'task', 'field_name': 'task',
              'numpy_type': 'object', 'pandas_type': 'unicode'}
     pandas = {'index_columns': ['task'], 'column_indexes': [], 'columns': [column, index],
-              'pandas_version': '2.2.0', 'creator': {'library': 'pyarrow', 'version': pa.__version__}}
+              'pandas_version': '2.2.0',
+              'creator': {'library': 'pyarrow', 'version': pa.__version__}}
     return table.replace_schema_metadata({'pandas': json.dumps(pandas)})
 
 

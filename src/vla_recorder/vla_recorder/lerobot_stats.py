@@ -25,7 +25,7 @@ def vector_stats(values: np.ndarray) -> FeatureStats:
     return {
         'min': rows.min(axis=0), 'max': rows.max(axis=0),
         'mean': rows.mean(axis=0), 'std': rows.std(axis=0),
-        'count': np.array([len(known)]), **dict(zip(QUANTILES, quantiles))}
+        'count': np.array([len(known)]), **dict(zip(QUANTILES, quantiles, strict=True))}
 
 
 def image_stats(images: np.ndarray) -> FeatureStats:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from vla_core.episode import (
-    ACTION, Episode, GRIPPER, JOINT_POSITION, TOOL_POSE,
+    ACTION,
+    Episode,
+    GRIPPER,
+    JOINT_POSITION,
+    TOOL_POSE,
 )
 from vla_core.errors import InvalidDataError
 from vla_core.spec import RobotSpec
-
 from vla_recorder.store import check_name
 from vla_recorder.video import pixel_format
 

@@ -13,7 +13,6 @@ import numpy as np
 from vla_core.episode import EpisodeWriter
 from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, ControlStatus, Observation, Subtask, TaskOutcome
-
 from vla_recorder.running import Forward, RunningEpisode
 from vla_recorder.worker import WriterThread
 
@@ -46,8 +45,8 @@ class Recorder:
     with an observation of another id or with `finish`; without an outcome it is kept as a
     failure that was not completed. One in which nothing was asked and nobody judged is not
     kept. After an outcome it waits for two calls of `settle`, or for the next episode: other
-    topics may still be on their way. `say` hears one line when something is written, dropped, stopped or resumed; it is
-    also called from the writer's thread.
+    topics may still be on their way. `say` hears one line when something is written, dropped,
+    stopped or resumed; it is also called from the writer's thread.
     """
 
     def __init__(
@@ -149,7 +148,7 @@ class Recorder:
         """Whether it begins an episode, though its id may be the same again."""
         verdict = self._verdict
         return (observation.episode_id != self._running.episode_id
-                or verdict is not None and observation.stamp_ns > verdict.stamp_ns)
+                or (verdict is not None and observation.stamp_ns > verdict.stamp_ns))
 
     def _begin(self, first: Observation) -> bool:
         """Begin an episode with all that was heard of it already, unless the disk forbids it."""

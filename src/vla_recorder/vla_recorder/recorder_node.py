@@ -19,7 +19,6 @@ from vla_core.ros.spin import run
 from vla_core.spec import load_robot
 from vla_core.types import Tick
 from vla_interfaces import msg
-
 from vla_recorder.lerobot import LeRobotWriter
 from vla_recorder.recorder import Recorder, RecorderLimits
 from vla_recorder.store import free_bytes

@@ -3,18 +3,35 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from vla_core.control.config import ControlConfig
 from vla_core.control.gripper import GripperGate
 from vla_core.episode import (
-    ACTION, ACTION_PROPOSED, Episode, GRIPPER, IMAGE_PREFIX, Intervention, JOINT_POSITION,
-    JOINT_VELOCITY, PROGRESS, Stream, SubtaskSpan, TOOL_POSE,
+    ACTION,
+    ACTION_PROPOSED,
+    Episode,
+    GRIPPER,
+    IMAGE_PREFIX,
+    Intervention,
+    JOINT_POSITION,
+    JOINT_VELOCITY,
+    PROGRESS,
+    Stream,
+    SubtaskSpan,
+    TOOL_POSE,
 )
 from vla_core.geometry import delta_between
 from vla_core.spec import RobotSpec
 from vla_core.types import (
-    ACTION_DIM, ActionChunk, ControlStatus, Mode, Observation, Representation, Subtask,
+    ACTION_DIM,
+    ActionChunk,
+    ControlStatus,
+    Mode,
+    Observation,
+    Representation,
+    Subtask,
     TaskOutcome,
 )
 
@@ -69,8 +86,9 @@ class RunningEpisode:
     def on_observation(self, observation: Observation, max_bytes: int) -> bool:
         """Add a row; return False when it was dropped."""
         size = sum(image.nbytes for image in observation.images.values())
-        fits = self.bytes + size <= max_bytes and set(self._spec.cameras) <= set(observation.images)
-        if not fits or (self._rows and observation.stamp_ns <= self.last_ns):
+        whole = set(self._spec.cameras) <= set(observation.images)
+        late = bool(self._rows) and observation.stamp_ns <= self.last_ns
+        if not whole or late or self.bytes + size > max_bytes:
             self.dropped += 1
             return False
         self.bytes += size
@@ -142,7 +160,7 @@ class RunningEpisode:
     def _acted(self, rows: list[Observation], end_ns: int) -> dict[str, np.ndarray]:
         stamps = [row.stamp_ns for row in rows]
         poses = [self._pose_at(t, rows[0]) for t in (*stamps, end_ns)]
-        moved = [delta_between(a, b) for a, b in zip(poses, poses[1:])]
+        moved = [delta_between(a, b) for a, b in pairwise(poses)]
         answers = [self._chunks.get(t) for t in stamps]
         return {
             ACTION: np.column_stack([moved, self._gripper_goals(rows)]).astype(np.float32),
@@ -173,16 +191,17 @@ class RunningEpisode:
 
     def _subtask_spans(self, end_ns: int) -> tuple[SubtaskSpan, ...]:
         starts = [span.start_ns for span in self._subtasks]
-        ends = [*starts[1:], end_ns]
+        ends = [*starts[1:], end_ns][:len(starts)]
         return tuple(
             SubtaskSpan(span.start_ns, max(end, span.start_ns), span.text)
-            for span, end in zip(self._subtasks, ends))
+            for span, end in zip(self._subtasks, ends, strict=True))
 
     def _interventions(self, end_ns: int) -> tuple[Intervention, ...]:
-        ends = [*[start for start, _ in self._modes[1:]], end_ns]
+        ends = [*[start for start, _ in self._modes[1:]], end_ns][:len(self._modes)]
         return tuple(
             Intervention(start, max(start, end), 'teleop')
-            for (start, mode), end in zip(self._modes, ends) if mode == Mode.TELEOP)
+            for (start, mode), end in zip(self._modes, ends, strict=True)
+            if mode == Mode.TELEOP)
 
 
 def _proposed(chunk: ActionChunk | None) -> np.ndarray:

@@ -18,7 +18,7 @@ def check_name(what: str, name: str) -> str:
     """Return `name` if it may be one part of a path, else raise InvalidDataError."""
     if not NAME.fullmatch(name):
         raise InvalidDataError(
-            f'{what}: got {name!r}, allowed letters, digits, "_", "-", "." after a letter or digit')
+            f'{what}: got {name!r}, allowed a letter or digit, then also "_", "-" and "."')
     return name
 
 

@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from episodes import make_episode  # noqa: E402
-from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, TOOL_POSE  # noqa: E402
-from vla_core.spec import load_robot  # noqa: E402
-from vla_recorder.lerobot import LeRobotWriter, read_episode  # noqa: E402
+from made_up_episodes import make_episode
+from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, TOOL_POSE
+from vla_core.spec import load_robot
+from vla_recorder.lerobot import LeRobotWriter, read_episode
 
 CODEC_ERROR = 6.0  # mean absolute error of a frame, of 255
 FPS = 12
@@ -36,7 +36,7 @@ def decode_with_pyav(path, timestamps, tolerance_s, *_, **__) -> torch.Tensor:
         frames = [(float(f.pts * f.time_base), f.to_ndarray(format='rgb24'))
                   for f in container.decode(video=0)]
     chosen = [min(frames, key=lambda frame: abs(frame[0] - t)) for t in timestamps]
-    for (stamp, _), wanted in zip(chosen, timestamps):
+    for (stamp, _), wanted in zip(chosen, timestamps, strict=True):
         assert abs(stamp - wanted) < tolerance_s, (path, stamp, wanted)
     images = np.stack([image for _, image in chosen])
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
