@@ -1,0 +1,1 @@
+"""What brings the parts together: graph, launch files, commands, supervisor."""

@@ -1,0 +1,1 @@
+"""Types, geometry, control and protocols that every part of the suite shares."""

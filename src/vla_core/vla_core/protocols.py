@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-
 from vla_core.types import (
-    ActionChunk, Done, JointCommand, Observation, SimState, Subtask, TaskOutcome,
+    ActionChunk,
+    Done,
+    JointCommand,
+    Observation,
+    SimState,
+    Subtask,
+    TaskOutcome,
 )
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import yaml
-
 from vla_core.errors import InvalidDataError, UnknownNameError
+import yaml
 
 ALIGNMENTS = ('hold', 'nearest', 'interpolate', 'drop')
 

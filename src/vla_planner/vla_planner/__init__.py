@@ -1,0 +1,1 @@
+"""The slow system: from an instruction to one subtask at a time."""

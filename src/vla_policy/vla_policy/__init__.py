@@ -1,0 +1,1 @@
+"""The fast system: models, checkpoints and the policy behind one protocol."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from vla_core.control.controller import ArmController
 from vla_core.errors import UnknownNameError
 from vla_core.rollout import rollout

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
 from vla_core.control.controller import ArmController
 from vla_core.rollout import rollout
-from vla_sim.collect import demonstrate, DemoConfig, DisturbedExpert, Noise, NoiseConfig
+from vla_sim.collect import DemoConfig, demonstrate, DisturbedExpert, Noise, NoiseConfig
 from vla_sim.environment import TableEnvironment
 from vla_sim.tasks import TASKS
 

@@ -1,12 +1,16 @@
 """Laws of the trajectory follower: validation, replacement, interpolation, stopping."""
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-
 from vla_core.types import JointCommand
 from vla_sim.trajectory import (
-    ErrorCode, FollowerConfig, RejectedTrajectoryError, Trajectory, TrajectoryFollower,
+    ErrorCode,
+    FollowerConfig,
+    RejectedTrajectoryError,
+    Trajectory,
+    TrajectoryFollower,
 )
 
 JOINTS = ('a', 'b')

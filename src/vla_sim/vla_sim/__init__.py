@@ -1,0 +1,1 @@
+"""The simulated table: PyBullet world, cameras, tasks, experts, and the nodes around them."""

@@ -1,7 +1,6 @@
 """Where the cameras stand and how they project, as CameraInfo and TF say it (REP-103)."""
 
 import numpy as np
-
 from vla_core.geometry import matrix_to_quat
 from vla_core.spec import RobotSpec
 from vla_sim.cameras import intrinsics, StaticView, WRIST_FOV_DEG

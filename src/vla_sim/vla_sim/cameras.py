@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pybullet
-
 from vla_core.spec import CameraSpec
 
 _NEAR, _FAR = 0.02, 3.0  # [m]

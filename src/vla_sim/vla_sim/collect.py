@@ -9,14 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-
 from vla_core.control.controller import ArmController
 from vla_core.episode import EpisodeBuilder, EpisodeWriter
 from vla_core.protocols import Policy
 from vla_core.rollout import rollout
 from vla_core.tasks import draw_instruction
 from vla_core.types import (
-    ActionChunk, JointCommand, Observation, Representation, SimState, Subtask, TaskOutcome,
+    ActionChunk,
+    JointCommand,
+    Observation,
+    Representation,
+    SimState,
+    Subtask,
+    TaskOutcome,
 )
 from vla_sim.environment import TableEnvironment
 from vla_sim.experts import expert_chunk, expert_step

@@ -3,7 +3,6 @@
 import zlib
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError
 from vla_core.frames import FrameBuffer
 from vla_core.kinematics import Kinematics
@@ -125,7 +124,7 @@ class TableEnvironment:
             joint_position=position, joint_velocity=velocity,
             tool_pose=frames.lookup(self.spec.base_frame, self.spec.tool_frame, stamp),
             gripper=self.world.arm.opening(),
-            age_s={name: 0.0 for name in self.spec.streams})
+            age_s=dict.fromkeys(self.spec.streams, 0.0))
 
     def state(self) -> SimState:
         """Return the privileged state."""

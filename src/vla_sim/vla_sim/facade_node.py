@@ -14,7 +14,6 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
-
 from vla_core.ros import qos
 from vla_core.ros.arrays import from_time
 from vla_core.spec import RobotSpec

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pybullet
-
 from vla_core.spec import RobotSpec
 
 _EFFORT = 10  # index of the URDF's effort limit in PyBullet's joint info
@@ -29,7 +28,7 @@ class Arm:
 
     def teleport(self, position: np.ndarray, opening: float) -> None:
         """Put the joints (J,) [rad] and fingers (0..1) there at once, at rest."""
-        for joint, value in zip(self._arm, position):
+        for joint, value in zip(self._arm, position, strict=True):
             pybullet.resetJointState(
                 self.body, joint, float(value), 0.0, physicsClientId=self._client)
         for finger in self._fingers:

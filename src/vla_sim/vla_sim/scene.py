@@ -4,7 +4,7 @@ All positions are in the base frame of the robot, which stands on the table top 
 Boxes only: PyBullet's TinyRenderer pays for every triangle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +52,7 @@ def sample_layout(rng: np.random.Generator) -> Layout:
     return Layout(
         blocks={
             name: np.array([*spot, BLOCK_SIZE / 2, rng.uniform(-0.35, 0.35)])
-            for name, spot in zip(names, spots)
+            for name, spot in zip(names, spots, strict=True)
         },
         bowl=rng.uniform((0.40, -0.34), (0.58, -0.29)),
         cabinet=rng.uniform((0.61, 0.28), (0.65, 0.31)),
@@ -141,13 +141,18 @@ def _shapes(client: int, parts: list) -> tuple[int, int]:
     return visual, collision
 
 
-def _body(client: int, mass: float, parts: list, position=(0, 0, 0), turn=(0, 0, 0, 1)) -> int:
+def _body(
+    client: int, mass: float, parts: list, position: Sequence[float] = (0, 0, 0),
+    turn: Sequence[float] = (0, 0, 0, 1),
+) -> int:
     visual, collision = _shapes(client, parts)
     return pybullet.createMultiBody(
         mass, collision, visual, position, turn, physicsClientId=client)
 
 
-def _jointed(client: int, position: tuple, base: list, link: list, axis: tuple, mass: float) -> int:
+def _jointed(
+    client: int, position: tuple, base: list, link: list, axis: tuple, mass: float
+) -> int:
     visual, collision = _shapes(client, base)
     link_visual, link_collision = _shapes(client, link)
     return pybullet.createMultiBody(

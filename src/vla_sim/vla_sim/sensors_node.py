@@ -6,7 +6,6 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
-
 from vla_core.ros import qos
 from vla_core.ros.arrays import to_image, to_time
 from vla_core.ros.convert import to_msg

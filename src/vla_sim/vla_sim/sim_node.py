@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 from std_srvs.srv import SetBool
-
 from vla_core.errors import VlaError
 from vla_core.ros import qos
-from vla_core.ros.lifecycle import VlaLifecycleNode
 from vla_core.ros.arrays import from_time
+from vla_core.ros.lifecycle import VlaLifecycleNode
 from vla_core.ros.lockstep import CONTROL
 from vla_core.ros.params import about, declare
 from vla_core.ros.spin import run

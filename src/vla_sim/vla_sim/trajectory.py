@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-
 from vla_core.errors import VlaError
 from vla_core.types import JointCommand
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pybullet
-
 from vla_core.spec import RobotSpec
 from vla_sim import scene
 from vla_sim.robot import Arm
@@ -95,7 +94,8 @@ class World:
     def _fit_fixtures(self, layout: Layout) -> None:
         """Limit, damp and place the sliding parts."""
         client = self.client
-        for body, travel in ((self.cabinet, scene.DRAWER_TRAVEL), (self.button, scene.BUTTON_TRAVEL)):
+        sliding = ((self.cabinet, scene.DRAWER_TRAVEL), (self.button, scene.BUTTON_TRAVEL))
+        for body, travel in sliding:
             pybullet.changeDynamics(
                 body, 0, jointLowerLimit=0.0, jointUpperLimit=travel, linearDamping=0.0,
                 physicsClientId=client)

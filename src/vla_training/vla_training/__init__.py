@@ -1,0 +1,1 @@
+"""Learning: data, objectives, the training loop, DAgger and statistics."""

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
 from vla_recorder.hdf5 import Hdf5Writer
@@ -61,7 +60,7 @@ def main(options: CollectOptions) -> int:
     jobs = [job for job in jobs if not _finished(options.out, job)]
     counts = [0, 0, 0]
     for episodes, successes, frames in _run(jobs, options):
-        counts = [a + b for a, b in zip(counts, (episodes, successes, frames))]
+        counts = [a + b for a, b in zip(counts, (episodes, successes, frames), strict=True)]
     print(f'{counts[0]} episodes, {counts[1]} successful, {counts[2]} frames in {options.out}')
     return 0
 

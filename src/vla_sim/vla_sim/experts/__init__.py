@@ -5,7 +5,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
-
 from vla_core.errors import UnknownNameError
 from vla_core.geometry import compose, inverse
 from vla_core.types import ACTION_DIM, SimState

@@ -1,7 +1,6 @@
 """Experts for the drawer and the button."""
 
 import numpy as np
-
 from vla_core.types import SimState
 from vla_sim.experts.motion import CLOSED, CRUISE, OPEN, over, Step
 from vla_sim.scene import DRAWER_TRAVEL

@@ -7,7 +7,6 @@ next step, so it recovers from whatever noise or a learner has done.
 from dataclasses import dataclass
 
 import numpy as np
-
 from vla_core.geometry import apply_delta, delta_between
 from vla_core.types import SimState
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-
 from vla_core.types import SimState
 from vla_sim.scene import DRAWER_TRAVEL, Layout
 

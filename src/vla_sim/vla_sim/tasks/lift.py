@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-
 from vla_core.types import SimState
 from vla_sim.scene import BLOCK_SIZE, Layout
 

@@ -2,10 +2,9 @@
 
 from typing import Protocol
 
+import numpy as np
 from vla_core.types import SimState
 from vla_sim.scene import Layout
-
-import numpy as np
 
 
 class Task(Protocol):

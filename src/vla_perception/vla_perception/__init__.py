@@ -1,0 +1,1 @@
+"""Images, joints and frames into one time-aligned Observation."""
