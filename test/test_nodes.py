@@ -58,7 +58,9 @@ class Bench:
         self.peer.create_subscription(kind, topic, heard.append, qos.RECORD)
         return heard
 
-    def until(self, condition: Callable[[], object], act: Callable[[], None] | None = None) -> None:
+    def until(
+        self, condition: Callable[[], object], act: Callable[[], None] | None = None
+    ) -> None:
         """Spin, doing `act` at 20 Hz, until the condition holds."""
         deadline, due = time.monotonic() + TIMEOUT_S, 0.0
         while not condition():

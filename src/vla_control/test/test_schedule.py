@@ -1,6 +1,9 @@
 """Control ticks lie on an even grid of the robot's clock, however unevenly messages arrive."""
 
-from hypothesis import given, strategies as st
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
 from vla_control.schedule import TickSchedule
 
 PERIOD, LEAD = 8_333_333, 40_000_000
@@ -19,7 +22,7 @@ def test_ticks_are_one_period_apart_under_jitter(late: list[float]) -> None:
     for steady_s, stamp_ns in arrivals:
         schedule.on_joint_state(stamp_ns, steady_s)
         ticks += schedule.due(steady_s, moving=True)
-    assert all(b - a == PERIOD for a, b in zip(ticks, ticks[1:], strict=False))
+    assert all(b - a == PERIOD for a, b in pairwise(ticks))
 
 
 def test_ticks_keep_pace_with_a_slow_simulation() -> None:

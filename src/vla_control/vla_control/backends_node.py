@@ -4,7 +4,6 @@ from control_msgs.action import GripperCommand
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
-
 from vla_core.ros import qos
 from vla_core.ros.robot_msgs import command_to_msg
 from vla_core.spec import RobotSpec

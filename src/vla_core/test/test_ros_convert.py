@@ -2,7 +2,8 @@
 
 from dataclasses import fields, is_dataclass
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 import numpy as np
 import pytest
@@ -10,13 +11,12 @@ import pytest
 pytest.importorskip('rclpy')
 pytest.importorskip('vla_interfaces.msg')
 
-from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
-
-from vla_core import types  # noqa: E402
-from vla_core.errors import VlaError  # noqa: E402
-from vla_core.ros import arrays, robot_msgs  # noqa: E402
-from vla_core.ros.convert import from_msg, to_msg  # noqa: E402
-from vla_core.ros.lockstep import Ack  # noqa: E402
+from rclpy.serialization import deserialize_message, serialize_message
+from vla_core import types
+from vla_core.errors import VlaError
+from vla_core.ros import arrays, robot_msgs
+from vla_core.ros.convert import from_msg, to_msg
+from vla_core.ros.lockstep import Ack
 
 stamps = st.integers(0, 2**31 * 10**9 - 1)
 floats = st.floats(allow_nan=False, width=64)
@@ -135,5 +135,5 @@ def test_malformed_messages_are_refused_with_what_and_allowed() -> None:
     joints = robot_msgs.joint_state_to_msg(0, ['a'], np.zeros(1), np.zeros(1))
     for attempt in (lambda: arrays.from_image(image), lambda: from_msg(chunk),
                     lambda: robot_msgs.joint_state_from_msg(joints, ['a', 'b'])):
-        with pytest.raises(VlaError, match='got .*allowed'):
+        with pytest.raises(VlaError, match=r'got .*allowed'):
             attempt()

@@ -1,10 +1,18 @@
 """Gates release a tick exactly when nothing is missing, whatever order messages arrive in."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
-
 from vla_core.ros.lockstep import (
-    Ack, CONTROL, ControlGate, JointSample, PLANNER, PlannerGate, POLICY, PolicyGate, Slots,
+    Ack,
+    CONTROL,
+    ControlGate,
+    JointSample,
+    PLANNER,
+    PlannerGate,
+    POLICY,
+    PolicyGate,
+    Slots,
 )
 from vla_core.types import ActionChunk, Observation, Representation, Subtask, Tick
 

@@ -1,7 +1,7 @@
 """Randomness and step counts depend on the episode alone, not on clocks or processes."""
 
-from hypothesis import given, strategies as st
-
+from hypothesis import given
+from hypothesis import strategies as st
 from vla_core.seeding import episode_rng, policy_step
 
 NS = 1_000_000_000

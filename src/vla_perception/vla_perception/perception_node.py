@@ -61,8 +61,8 @@ class PerceptionNode(VlaLifecycleNode):
         self.listen(TFMessage, 'tf', self._on_tf, qos.sensor(lockstep))
         self.listen(TFMessage, 'tf_static', self._on_tf_static, qos.TF_STATIC)
         self.listen(msg.Tick, 'tick', self._on_tick, qos.EVENT)
-        self.every(self._config.silence_s / 2, self._watch)
-        if not lockstep:
+        if not lockstep:  # there the simulation waits, however long that takes
+            self.every(self._config.silence_s / 2, self._watch)
             self.every(max(self._config.patience_s, 0.005), self._observe)
 
     def _on_image(self, camera: str, message: Image) -> None:

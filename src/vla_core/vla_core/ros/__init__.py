@@ -1,0 +1,1 @@
+"""The only ROS part of the core: conversions, QoS, parameters, lifecycle, lockstep."""

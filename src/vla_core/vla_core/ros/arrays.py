@@ -12,7 +12,6 @@ from geometry_msgs.msg import Point, Pose, Quaternion
 import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 
 NS = 1_000_000_000

@@ -5,14 +5,20 @@ from typing import Any
 
 from geometry_msgs.msg import Vector3, Wrench
 import numpy as np
-from vla_interfaces import msg
-
 from vla_core import types
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.ros.arrays import (
-    fast, floats, from_image, from_pose, from_time, header, to_image, to_pose,
+    fast,
+    floats,
+    from_image,
+    from_pose,
+    from_time,
+    header,
+    to_image,
+    to_pose,
 )
 from vla_core.ros.lockstep import Ack
+from vla_interfaces import msg
 
 
 def to_msg(value: Any, frame: str = '') -> Any:
@@ -189,7 +195,7 @@ def _named(
     if len(names) != len(entries):
         raise InvalidDataError(
             f'{what}: got {len(entries)} values for {len(names)} names, allowed one a name')
-    return {name: decode(entry) for name, entry in zip(names, entries)}
+    return {name: decode(entry) for name, entry in zip(names, entries, strict=True)}
 
 
 _TO: dict[type, Callable[[Any, str], Any]] = {

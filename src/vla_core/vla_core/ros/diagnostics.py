@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-
 from vla_core.ros import qos
 
 OK = DiagnosticStatus.OK

@@ -13,7 +13,6 @@ from rclpy.qos import QoSProfile
 from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
-
 from vla_core.errors import VlaError
 from vla_core.ros.diagnostics import Diagnostics, ERROR, OK
 

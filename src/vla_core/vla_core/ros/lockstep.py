@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-
 from vla_core.types import ActionChunk, Observation, Subtask, Tick
 
 POLICY = 'policy'  # also what an expert acknowledges as: it stands in the policy's place

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 
 Config = TypeVar('Config')

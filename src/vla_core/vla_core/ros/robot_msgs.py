@@ -7,10 +7,14 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, JointState
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-
 from vla_core.errors import InvalidDataError
 from vla_core.ros.arrays import (
-    fast, floats, from_time, header, to_duration, to_pose,
+    fast,
+    floats,
+    from_time,
+    header,
+    to_duration,
+    to_pose,
 )
 from vla_core.types import JointCommand
 

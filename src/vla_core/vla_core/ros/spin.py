@@ -11,7 +11,6 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-
 from vla_core.errors import VlaError
 
 EXIT_MENDABLE = 2  # the user's input was wrong; one line says what

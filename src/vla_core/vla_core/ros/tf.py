@@ -4,7 +4,6 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
-
 from vla_core.errors import VlaError
 from vla_core.frames import FrameBuffer, TooNewError, UnknownFrameError
 from vla_core.ros.robot_msgs import pose_from_transform, transforms_from_msg
