@@ -44,6 +44,7 @@ ROOMS = {
                          heavy=LEARNING | FILES | {'matplotlib', 'rich'}),
     'vla_bringup': Room(suite=SUITE, heavy=HEAVY),
 }
+PACKAGE_OF = {'tf2_ros': 'tf2_ros_py'}  # where a module's package has another name
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 LONGEST_LOOP = 80  # a training loop or a launch description
@@ -212,3 +213,13 @@ def test_a_tree_on_disk_is_read(tmp_path):
     file.parent.mkdir(parents=True)
     file.write_text('import torch')
     assert broken_imports(load(tmp_path)) == ['src/vla_core/vla_core/a.py imports torch']
+
+
+def test_every_ros_import_is_declared_in_its_package_xml():
+    missing = []
+    for module in load(ROOT):
+        manifest = (ROOT / 'src' / module.package / 'package.xml').read_text()
+        tops = {name.split('.')[0] for name in imports(module)} & (ROS | SUITE)
+        missing += [f'{module.path}: {top}' for top in sorted(tops - {module.package})
+                    if f'depend>{PACKAGE_OF.get(top, top)}</' not in manifest]
+    assert missing == []

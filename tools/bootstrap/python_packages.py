@@ -41,7 +41,7 @@ class PythonPackages:
         create = [interpreter, '-m', 'venv', self.venv]
         steps.run('Python environment', [create + ['--system-site-packages'] * bool(self._ros)])
         self._unfinished.touch()
-        pip = [self.python, '-m', 'pip', 'install', '--progress-bar', 'off']
+        pip = [self.python, '-m', 'pip', 'install', '--no-compile', '--progress-bar', 'off']
         steps.run('Python packages', [[*pip, '-r', self._root / 'requirements.txt']], environment)
         if not self._ros:
             steps.run('ROS 2 Jazzy', [
