@@ -97,6 +97,21 @@ def test_statistics_are_those_of_all_frames(tmp_path: Path) -> None:
     assert np.shape(got['q01']) == (3, 1, 1)
 
 
+def test_rows_without_a_proposal_are_left_out_of_its_statistics(tmp_path: Path) -> None:
+    episodes = [make_episode(4, k) for k in range(3)]
+    for episode, known in zip(episodes, (2, 0, 4), strict=True):
+        episode.streams['action/proposed'].values[known:] = np.nan
+    write(tmp_path, *episodes)
+    for index, episode in enumerate(episodes):
+        assert_recorded(tmp_path, index, episode)
+    rows = np.concatenate([e.streams['action/proposed'].values for e in episodes])
+    rows = rows[np.isfinite(rows).all(axis=1)].astype(np.float64)
+    stats = json.loads((tmp_path / 'meta/stats.json').read_text())['vla.action.proposed']
+    assert stats['count'] == [6]
+    assert np.allclose(stats['mean'], rows.mean(0))
+    assert np.allclose(stats['std'], rows.std(0))
+
+
 @pytest.mark.parametrize('renames', range(8))
 def test_a_crash_between_any_two_renames_loses_only_the_running_episode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int

@@ -336,6 +336,21 @@ def test_an_episode_the_writer_refuses_does_not_stop_the_next() -> None:
     assert any('bad one' in line for line in said)
 
 
+def test_answers_heard_before_the_first_observation_are_not_lost() -> None:
+    writer = ListWriter()
+    recorder = make_recorder(writer)
+    recorder.on_subtask(subtask('e1'))
+    for k in range(3):
+        recorder.on_chunk(chunk(k, episode_id='e1'))
+        recorder.on_command((k + 1) * STEP_NS, np.full(7, 0.1 * (k + 2)))
+    for k in range(3):
+        recorder.on_observation(observation(k, 'e1'))
+    recorder.close()
+    streams = writer.episodes[0].streams
+    assert np.isfinite(streams['action/proposed'].values).all()
+    assert np.allclose(streams['action'].values[:, 0], 0.1)
+
+
 @pytest.mark.parametrize('steps', [1, 4])
 def test_a_row_without_a_camera_is_dropped_not_filled_in(steps: int) -> None:
     writer = ListWriter()

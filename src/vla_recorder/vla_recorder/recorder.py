@@ -5,6 +5,7 @@ What is dropped, and counted, when there is too much: rows of an episode beyond
 with little space or an error of the disk stops recording; the finished episodes stay.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 import math
@@ -15,6 +16,9 @@ from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, ControlStatus, Observation, Subtask, TaskOutcome
 from vla_recorder.running import Forward, RunningEpisode
 from vla_recorder.worker import WriterThread
+
+EARLY = 512  # answers and set-points that may be heard before their observation
+Command = tuple[int, np.ndarray]  # due [ns], joints (J,) [rad]
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,8 @@ class Recorder:
         self._thread = WriterThread(writer, limits.queue, say)
         self._running: RunningEpisode | None = None
         self._ended: tuple[str, float] = ('', 0.0)  # id and stamp [ns] up to which it is over
-        # The newest of each, since an observation may be heard after its own answers.
-        self._chunk: ActionChunk | None = None
-        self._subtask: Subtask | None = None
+        # An observation may be heard after its own answers: what belongs to no row yet.
+        self._early: deque[ActionChunk | Subtask | Command] = deque(maxlen=EARLY)
         self._status: ControlStatus | None = None
         self._steps = 0
         self._verdict: TaskOutcome | None = None  # of the running episode
@@ -94,20 +97,24 @@ class Recorder:
 
     def on_chunk(self, chunk: ActionChunk) -> None:
         """Take what the policy proposes."""
-        self._chunk = chunk
         if self._running and chunk.episode_id == self._running.episode_id:
             self._running.on_chunk(chunk)
+        else:
+            self._early.append(chunk)
 
     def on_subtask(self, subtask: Subtask) -> None:
         """Take what the planner asks."""
-        self._subtask = subtask
         if self._running and subtask.episode_id == self._running.episode_id:
             self._running.on_subtask(subtask)
+        else:
+            self._early.append(subtask)
 
     def on_command(self, due_ns: int, joints: np.ndarray) -> None:
         """Take a set-point (J,) [rad] that is due at `due_ns`."""
-        if self._running:
+        if self._running and not (self._verdict and due_ns > self._verdict.stamp_ns):
             self._running.on_command(due_ns, joints)
+        else:
+            self._early.append((due_ns, joints))
 
     def on_status(self, status: ControlStatus) -> None:
         """Take what the arm is allowed to do."""
@@ -158,10 +165,15 @@ class Recorder:
         self._running = RunningEpisode(first, self._spec, self._forward)
         if self._status:
             self._running.on_status(self._status)
-        if self._subtask and self._subtask.episode_id == first.episode_id:
-            self._running.on_subtask(self._subtask)
-        if self._chunk and self._chunk.episode_id == first.episode_id:
-            self._running.on_chunk(self._chunk)
+        early = list(self._early)
+        self._early.clear()
+        for item in early:
+            if isinstance(item, ActionChunk):
+                self.on_chunk(item)
+            elif isinstance(item, Subtask):
+                self.on_subtask(item)
+            elif item[0] > first.stamp_ns:  # before it the arm stood elsewhere
+                self.on_command(*item)
         return True
 
     def _end(self, outcome: TaskOutcome | None, reason: str) -> None:
