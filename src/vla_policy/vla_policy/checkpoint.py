@@ -124,7 +124,8 @@ def _check_robot(folder: Path, config: dict, spec: RobotSpec) -> None:
             f'{config.get("head")!r}; allowed: format {FORMAT}, heads {", ".join(HEADS)}')
     trained, here = config.get('robot') or {}, robot_parts(spec)
     if robot_hash(trained) != config.get('robot_hash'):
-        raise InvalidDataError(f'checkpoint {folder}: config.json: robot_hash does not match robot')
+        raise InvalidDataError(
+            f'checkpoint {folder}: config.json: robot_hash does not match robot')
     for part, value in here.items():
         if trained.get(part) != value:
             raise InvalidDataError(

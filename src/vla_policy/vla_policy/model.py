@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import math
 
 import torch
-from torch import Tensor, nn
-import torch.nn.functional as F
+from torch import nn, Tensor
+import torch.nn.functional as F  # noqa: N812, the name everybody knows
 
 PATCH = 4  # px: the stem's first convolution sees 3 x 3 patches of this side
 WIDEN = 2  # hidden width of the perceptrons
@@ -95,7 +95,8 @@ class Stem(nn.Module):
         queries = F.normalize(torch.cat([learned, asked], 1), dim=2) * keys.shape[2] ** -0.5
         cosine = (queries @ keys.transpose(1, 2)).float()  # (B, K, cells)
         weights = (cosine * self.sharpness.exp().float()).softmax(2)
-        points = torch.cat([weights @ grid(fine.shape[2]), cosine.amax(2, keepdim=True)], 2)  # (B, K, 3)
+        place, sure = weights @ grid(fine.shape[2]), cosine.amax(2, keepdim=True)
+        points = torch.cat([place, sure], 2)  # (B, K, 3)
         return self.keypoint_token(points.flatten(1).to(sentence.dtype))
 
 
@@ -109,7 +110,8 @@ class Mlp(nn.Sequential):
     """Widen, ReLU, narrow."""
 
     def __init__(self, width: int) -> None:
-        super().__init__(nn.Linear(width, WIDEN * width), nn.ReLU(), nn.Linear(WIDEN * width, width))
+        wide = WIDEN * width
+        super().__init__(nn.Linear(width, wide), nn.ReLU(), nn.Linear(wide, width))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -18,16 +18,25 @@ import shutil
 import numpy as np
 from numpy.lib.format import open_memmap
 from vla_core.episode import (
-    ACTION, Episode, GRIPPER, IMAGE_PREFIX, JOINT_VELOCITY, PROGRESS, SIM_PREFIX, TOOL_POSE,
+    ACTION,
+    Episode,
+    GRIPPER,
+    IMAGE_PREFIX,
+    JOINT_VELOCITY,
+    PROGRESS,
+    SIM_PREFIX,
+    TOOL_POSE,
 )
 from vla_core.errors import InvalidDataError
 from vla_policy.actions import Normalisation, state_vector
 from vla_recorder.hdf5 import list_episodes, read_episode
 
-LANDMARKS = ('red', 'blue', 'pink', 'bowl', 'button', 'drawer_handle')
+LANDMARKS = ('red_block', 'blue_block', 'pink_block', 'bowl', 'button', 'drawer_handle')
 AUXILIARY_DIM = 3 * len(LANDMARKS) + 3  # positions, and tool -> named thing
-_NAMED = {'drawer': 'drawer_handle', 'button': 'button'} | {c: c for c in ('red', 'blue', 'pink')}
+_NAMED = {'red': 'red_block', 'blue': 'blue_block', 'pink': 'pink_block',
+          'drawer': 'drawer_handle', 'button': 'button'}  # word in a task's name -> thing
 _AUXILIARY_SCALE = 0.1  # [m] a unit
+_FAR = 6.0  # [0.1 m] what is farther has fallen off the table: nothing to look for
 _ARRAYS = ('state', 'action', 'progress', 'auxiliary', 'episode', 'end', 'weight')
 _META = 'frames.json'
 
@@ -142,19 +151,26 @@ def _columns(episode: Episode) -> dict[str, np.ndarray]:
 def _auxiliary(episode: Episode) -> np.ndarray:
     """Return (N, AUXILIARY_DIM) float32, NaN where the episode has no privileged state."""
     tool = episode.streams[TOOL_POSE].values[:, :3]
-    unknown = np.full_like(tool, np.nan)
-
-    def place(name: str) -> np.ndarray:
-        stream = episode.streams.get(f'{SIM_PREFIX}objects/{name}')
-        return unknown if stream is None else stream.values[:, :3]
-
-    named = next((thing for word, thing in _NAMED.items() if word in episode.task), '')
-    parts = [place(name) - (0.5, 0.0, 0.0) for name in LANDMARKS] + [place(named) - tool]
-    return (np.concatenate(parts, 1) / _AUXILIARY_SCALE).astype(np.float32)
+    prefix = f'{SIM_PREFIX}objects/'
+    if not any(name.startswith(prefix) for name in episode.streams):
+        return np.full((len(tool), AUXILIARY_DIM), np.nan, np.float32)
+    missing = [name for name in LANDMARKS if prefix + name not in episode.streams]
+    if missing:
+        raise InvalidDataError(
+            f'episode {episode.episode_id}: got no place of {missing[0]}, '
+            f'allowed all of {", ".join(LANDMARKS)}, or none')
+    places = {name: episode.streams[prefix + name].values[:, :3] for name in LANDMARKS}
+    named = next(thing for word, thing in _NAMED.items() if word in episode.task)
+    parts = [*(place - (0.5, 0.0, 0.0) for place in places.values()), places[named] - tool]
+    values = (np.concatenate(parts, 1) / _AUXILIARY_SCALE).astype(np.float32)
+    values[np.abs(values) > _FAR] = np.nan
+    return values
 
 
 def _weights(tasks: list[str], lengths: list[int], boosts: list[float]) -> np.ndarray:
-    share = {task: sum(n for t, n in zip(tasks, lengths) if t == task) for task in set(tasks)}
-    each = [boost / np.sqrt(share[task]) for task, boost in zip(tasks, boosts)]
+    share: dict[str, int] = {}
+    for task, length in zip(tasks, lengths, strict=True):
+        share[task] = share.get(task, 0) + length
+    each = [boost / np.sqrt(share[task]) for task, boost in zip(tasks, boosts, strict=True)]
     weight = np.repeat(each, lengths)
     return (weight / weight.sum()).astype(np.float32)

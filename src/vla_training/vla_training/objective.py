@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812, the name everybody knows
 from vla_policy.model import SmallVla
 from vla_training.batches import Batch
 

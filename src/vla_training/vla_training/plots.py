@@ -13,7 +13,7 @@ def draw_curves(log: Path, picture: Path) -> None:
         return
     names = [name for name in rows[0] if name not in ('step', 'seconds')]
     figure = Figure(figsize=(3.2 * len(names), 2.8), layout='constrained')
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         axes.plot([row['seconds'] / 60 for row in rows], [row[name] for row in rows])
         axes.set(title=name, xlabel='minutes', yscale='log')
         axes.grid(alpha=0.3)

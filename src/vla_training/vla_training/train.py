@@ -205,7 +205,7 @@ class _Log:
 
     def add(self, step: int, elapsed_s: float, losses: Losses) -> str:
         """Take one step's losses; return a line when a mean was written, else nothing."""
-        self._rows.append({name: float(value) for name, value in vars(losses).items()})
+        self._rows.append({name: float(value.detach()) for name, value in vars(losses).items()})
         if len(self._rows) < _LOG_EVERY:
             return ''
         row = {name: round(float(np.mean([r[name] for r in self._rows])), 5)
