@@ -50,6 +50,15 @@ def test_a_moving_arm_never_sees_time_go_back() -> None:
     assert schedule.due(30 * S, moving=False)[0] < before[-1]
 
 
+def test_a_short_gap_is_caught_up_with() -> None:
+    schedule = TickSchedule(PERIOD, LEAD)
+    schedule.on_joint_state(0, 0.0)
+    first = schedule.due(0.0, moving=True)
+    rest = schedule.due(10 * S + 1e-4, moving=True)
+    assert len(rest) == 10
+    assert all(b - a == PERIOD for a, b in pairwise(first + rest))
+
+
 def test_a_long_gap_is_skipped_not_chased() -> None:
     schedule = TickSchedule(PERIOD, LEAD)
     schedule.on_joint_state(0, 0.0)

@@ -24,7 +24,7 @@ class NodeConfig:
     lockstep: bool = field(
         default=False, metadata=about("step on the simulation's ticks instead of a timer"))
     lead_s: float = field(
-        default=0.04, metadata=about('set-points leave so long before they are due [s]', 0.0, 0.5))
+        default=0.05, metadata=about('set-points leave so long before they are due [s]', 0.0, 0.5))
 
 
 class ControlNode(VlaLifecycleNode):

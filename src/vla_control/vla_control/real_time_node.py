@@ -9,6 +9,8 @@ from vla_core.ros.lifecycle import VlaLifecycleNode
 from vla_core.ros.lockstep import JointSample
 from vla_interfaces import msg
 
+MAX_GAP_NS = 100_000_000  # an arm left alone for longer has come to rest by itself
+
 
 class RealTimeDrive:
     """Runs the control periods that are due, whatever else arrives or dies."""
@@ -18,6 +20,7 @@ class RealTimeDrive:
         period_s = arm.spec.controller.period_s
         self._schedule = TickSchedule(round(period_s * 1e9), round(lead_s * 1e9))
         self._joints: JointSample | None = None
+        self._last_ns = 0  # the latest tick
         self._episode: str | None = None
         self._begins_ns: int | None = None  # of an episode not yet begun, else None
         node.listen(JointState, 'joint_states', self._on_joint_state, qos.sensor(False))
@@ -60,7 +63,17 @@ class RealTimeDrive:
         self._begin_episode(now_s)
         for now_ns in self._schedule.due(now_s, moving=self._arm.moving):
             if self._arm.controller.ready:
+                self._take_up_after_gap(now_ns, now_s)
                 self._arm.tick(now_ns, now_s)
+                self._last_ns = now_ns
+
+    def _take_up_after_gap(self, now_ns: int, now_s: float) -> None:
+        """Begin where the arm is if this process stood still while the arm was moving."""
+        if self._arm.moving and now_ns - self._last_ns > MAX_GAP_NS:
+            self._node.get_logger().warning(
+                f'no set-point for {(now_ns - self._last_ns) * 1e-9:.3f} s',
+                throttle_duration_sec=1.0)
+            self._arm.controller.reset(self._joints.position, self._joints.stamp_ns, now_s)
 
     def _begin_episode(self, now_s: float) -> None:
         """Take up the arm where the first joint state of a new episode says it is."""

@@ -15,12 +15,12 @@ class TickSchedule:
     """
 
     def __init__(
-        self, period_ns: int, lead_ns: int, slip_ns: int = 50_000_000, burst: int = 2
+        self, period_ns: int, lead_ns: int, slip_ns: int = 100_000_000
     ) -> None:
         self._period_ns = period_ns
         self._lead_ns = lead_ns
         self._slip_ns = slip_ns
-        self._burst = burst
+        self._burst = slip_ns // period_ns + 1
         self._anchor: tuple[int, float] | None = None  # stamp [ns], steady at its arrival [s]
         self._next_ns: int | None = None
 
@@ -40,7 +40,11 @@ class TickSchedule:
         return stamp_ns + self._lead_ns + int((steady_s - since_s) * NS)
 
     def due(self, steady_s: float, *, moving: bool) -> list[int]:
-        """Return the ticks [ns] due now, oldest first; at most `burst` of them."""
+        """Return the ticks [ns] due now, oldest first.
+
+        Missed ticks are caught up with, so that the motion stays where it should be by now;
+        after a gap of more than `slip_ns` the grid begins anew.
+        """
         if self._anchor is None:
             return []
         now = self.now_ns(steady_s)
