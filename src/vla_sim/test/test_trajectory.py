@@ -136,3 +136,29 @@ def test_a_reset_holds_the_given_position() -> None:
     arm.accept(trajectory(), 0)
     arm.reset(np.array([0.3, 0.4]))
     assert arm.sample(SECOND).position.tolist() == [0.3, 0.4]
+
+
+@settings(deadline=None)
+@given(pairs, st.integers(1, SECOND // 10))
+def test_a_point_that_comes_too_late_is_reached_later_within_the_limits(
+    goal: np.ndarray, due: int
+) -> None:
+    limits = {'velocity_limit': np.full(2, 2.0), 'acceleration_limit': np.full(2, 10.0)}
+    arm = follower(**limits)
+    arm.accept(trajectory(
+        times_ns=(due,), positions=goal[None], velocities=np.zeros((1, 2))), 0)
+    times = np.arange(0, arm.end_ns + SECOND // 50, SECOND // 500)
+    speeds = np.array([arm.sample(int(time)).velocity for time in times])
+    assert np.abs(speeds).max() <= 2.0
+    assert np.abs(np.diff(speeds, axis=0)).max() * 500 <= 1.55 * 10.0 + 1e-6
+    np.testing.assert_array_equal(arm.sample(arm.end_ns).position, goal)
+
+
+def test_a_motion_at_the_limit_is_not_slowed() -> None:
+    limits = {'velocity_limit': np.full(2, 2.0), 'acceleration_limit': np.full(2, 10.0)}
+    arm = follower(**limits)
+    step, speed = SECOND // 120, 10.0 / 120
+    arm.accept(trajectory(
+        times_ns=(step,), positions=np.full((1, 2), 0.5 * 10.0 / 120**2),
+        velocities=np.full((1, 2), speed)), 0)
+    assert arm.end_ns == step

@@ -14,7 +14,7 @@ from vla_sim.experts.motion import DOWN
 from vla_sim.scene import Layout, sample_layout
 from vla_sim.tasks import find_task
 from vla_sim.tasks.task import Task
-from vla_sim.trajectory import Trajectory, TrajectoryFollower
+from vla_sim.trajectory import FollowerConfig, Trajectory, TrajectoryFollower
 from vla_sim.world import PHYSICS_HZ, World
 
 _SETTLE_STEPS = 60  # physics steps for things to come to rest before an episode begins
@@ -33,7 +33,9 @@ class TableEnvironment:
         self.control_period_s = self.spec.controller.period_s
         self.ticks_per_step = self.spec.ticks_per_step
         self.kinematics = Kinematics(self.spec)
-        self.follower = TrajectoryFollower(self.spec.joints.names, self.spec.joints.home)
+        joints = self.spec.joints
+        self.follower = TrajectoryFollower(joints.names, joints.home, FollowerConfig(
+            velocity_limit=joints.velocity, acceleration_limit=joints.acceleration))
         self._substeps = PHYSICS_HZ // self.spec.controller.rate_hz
         self._linger = linger_steps
         self._task: Task | None = None

@@ -17,6 +17,11 @@ from vla_core.errors import VlaError
 from vla_core.types import JointCommand
 
 
+_PEAK_STRAIN = 1.55  # of the acceleration limit, at the ends of a cubic
+_SLOWED_STRAIN = 0.9
+_SHORTEST_NS = 1_000_000
+
+
 class ErrorCode(IntEnum):
     """Error codes of control_msgs/action/FollowJointTrajectory."""
 
@@ -43,6 +48,8 @@ class FollowerConfig:
     allow_nonzero_end_velocity: bool = True  # streamed set-points end in motion
     stop_acceleration: float | np.ndarray = 5.0  # [rad/s^2], scalar or (J,), past the end
     stamp_tolerance_ns: int = 1000  # ticks are whole ns, their period is not
+    velocity_limit: np.ndarray | None = None  # (J,) [rad/s]; None: follow whatever is asked
+    acceleration_limit: np.ndarray | None = None  # (J,) [rad/s^2]
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ class TrajectoryFollower:
 
     A new trajectory starts from the desired state at its arrival, not from the measured one.
     Past its end the joints brake at `stop_acceleration` and hold, so a publisher that dies in
-    mid-motion leaves an arm that stops smoothly.
+    mid-motion leaves an arm that stops smoothly. With limits, a first point that arrives too
+    late to be reached within them is reached later (ros2_control: enforce_command_limits).
     """
 
     def __init__(
@@ -118,8 +126,37 @@ class TrajectoryFollower:
         still = np.zeros_like(positions)
         velocities = still if velocities is None else velocities
         ahead = [i for i, time in enumerate(times) if start + time > now_ns] or [-1]
-        self._times = [now_ns] + [start + times[i] for i in ahead]
         self._points = [here] + [DesiredState(positions[i], velocities[i]) for i in ahead]
+        late = self._delay_ns(start + times[ahead[0]] - now_ns)
+        self._times = [now_ns] + [start + times[i] + late for i in ahead]
+
+    def _delay_ns(self, duration_ns: int) -> int:
+        """Return how much later than asked the first point can be reached within the limits.
+
+        A cubic through the samples of a motion at the limit peaks at 1.5 times its
+        acceleration, so only more than that is out of bounds; what is, is slowed to below 1.
+        """
+        if self.config.acceleration_limit is None or self._linear:
+            return 0
+        begin, end = self._points[:2]
+        if self._fits(begin, end, max(duration_ns, 1) * 1e-9, _PEAK_STRAIN):
+            return 0
+        slow_ns = max(duration_ns, _SHORTEST_NS)
+        while not self._fits(begin, end, slow_ns * 1e-9, _SLOWED_STRAIN):
+            slow_ns = slow_ns * 6 // 5
+        return slow_ns - duration_ns
+
+    def _fits(
+        self, begin: DesiredState, end: DesiredState, duration: float, strain: float
+    ) -> bool:
+        """Say whether a cubic segment stays within a share of the acceleration limit."""
+        rise = 6.0 * (end.position - begin.position) / duration
+        first = (rise - 4.0 * begin.velocity - 2.0 * end.velocity) / duration
+        last = (-rise + 2.0 * begin.velocity + 4.0 * end.velocity) / duration
+        bend = np.maximum(np.abs(first), np.abs(last))
+        middle = np.abs(_cubic(begin, end, 0.5 * duration, duration).velocity)
+        return bool((bend <= strain * self.config.acceleration_limit).all()
+                    and (middle <= self.config.velocity_limit).all())
 
     def stop(self, now_ns: int) -> None:
         """Drop the running trajectory: brake and hold."""
