@@ -23,7 +23,7 @@ class Recipe:
     """How much of everything; the defaults take under 90 minutes on two cores."""
 
     scenes: int = 1000  # of the demonstrations
-    minutes: float = 30.0  # of the first training
+    minutes: float = 27.0  # of the first training
     rounds: int = 2
     round_scenes: int = 270
     round_minutes: float = 7.0
