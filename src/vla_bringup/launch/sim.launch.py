@@ -5,10 +5,13 @@ import time
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
-    DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable, Shutdown,
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
 )
 from launch_ros.actions import Node
-
 from vla_bringup.graph import graph_environment, GraphOptions, NodeSpec, sim_graph
 from vla_core.spec import robot_names
 
@@ -36,7 +39,8 @@ def generate_launch_description() -> LaunchDescription:
             'record', default_value='',
             description="folder of the recorded data set; empty puts it into the run's folder"),
         DeclareLaunchArgument(
-            'gui', default_value='false', choices=YES_NO, description="show the simulator's window"),
+            'gui', default_value='false', choices=YES_NO,
+            description="show the simulator's window"),
         DeclareLaunchArgument(
             'lockstep', default_value='false', choices=YES_NO,
             description='step as fast as the nodes answer instead of in real time'),

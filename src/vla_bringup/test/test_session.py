@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from vla_bringup.commands.sim import plan, SimOptions
 from vla_bringup.graph import GraphOptions, sim_graph
 from vla_bringup.report import write_json

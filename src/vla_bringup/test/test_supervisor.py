@@ -7,7 +7,6 @@ import signal
 import sys
 
 import pytest
-
 from vla_bringup import supervisor as supervision
 from vla_bringup.graph import NodeSpec
 from vla_bringup.supervisor import Supervisor, SupervisorConfig
@@ -38,7 +37,8 @@ def run(*nodes: NodeSpec, on_line=lambda name, line: None) -> tuple[int, Supervi
 
 def test_the_session_decides_the_exit_code_and_ends_the_others() -> None:
     code, supervisor, log = run(
-        node('other', SLEEP), node('session', 'print("hello"); raise SystemExit(2)', critical=True))
+        node('other', SLEEP),
+        node('session', 'print("hello"); raise SystemExit(2)', critical=True))
     assert code == 2
     assert supervisor.pids() == {}
     assert 'hello' in log

@@ -6,7 +6,6 @@ from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.node import Node
 from rclpy.task import Future
-
 from vla_core.errors import VlaError
 from vla_core.ros.convert import from_msg
 from vla_core.types import Subtask

@@ -6,7 +6,6 @@ import time
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
-
 from vla_core.errors import VlaError
 
 _DISCOVERY_S = 0.5  # for the last node's topics to find their peers

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
-
 from vla_bringup.session import Row
 
 _WIDTHS = (4, 24, 9, 9, 40)
@@ -23,7 +22,8 @@ class Report:
     def row(self, row: Row) -> None:
         """Print one episode."""
         if self._count == 0:
-            self._console.print(_line('#', 'task', 'success', 'seconds', 'instruction'), style='bold')
+            head = _line('#', 'task', 'success', 'seconds', 'instruction')
+            self._console.print(head, style='bold')
         self._count += 1
         verdict = 'yes' if row.success else 'no'
         text = _line(

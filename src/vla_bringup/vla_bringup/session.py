@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-
 from vla_core.errors import VlaError
 from vla_core.tasks import draw_instruction, TASKS
 from vla_training.statistics import wilson_interval

@@ -14,7 +14,6 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
-
 from vla_bringup.instruction_node import InstructionClient
 from vla_bringup.readiness_node import await_active
 from vla_bringup.report import write_json

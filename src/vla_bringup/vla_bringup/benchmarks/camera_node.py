@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 from sensor_msgs.msg import Image
-
 from vla_bringup.benchmarks.figures import percentiles
 from vla_core.ros import qos
 from vla_core.ros.arrays import from_time, to_image
@@ -76,7 +75,8 @@ class CameraNode(VlaLifecycleNode):
             self.listen(Image, f'{name}/image', partial(self._on_image, name), qos.SENSOR)
 
     def _on_image(self, name: str, message: Image) -> None:
-        self._latencies[name].append(1e-6 * (time.monotonic_ns() - from_time(message.header.stamp)))
+        age_ns = time.monotonic_ns() - from_time(message.header.stamp)
+        self._latencies[name].append(1e-6 * age_ns)
 
 
 def main() -> int:

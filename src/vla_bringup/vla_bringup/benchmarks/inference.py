@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-
 from vla_bringup.benchmarks.figures import percentiles
 from vla_core.protocols import Policy
 from vla_core.spec import load_robot, RobotSpec

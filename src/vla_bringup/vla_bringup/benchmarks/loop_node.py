@@ -8,7 +8,6 @@ import sys
 import numpy as np
 from sensor_msgs.msg import Image
 from trajectory_msgs.msg import JointTrajectory
-
 from vla_bringup.benchmarks.figures import percentiles
 from vla_core.ros import qos
 from vla_core.ros.arrays import from_time

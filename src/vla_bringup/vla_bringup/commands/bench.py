@@ -7,7 +7,6 @@ import sys
 from typing import Literal
 
 import tyro
-
 from vla_bringup.benchmarks import camera, inference, loop
 from vla_bringup.benchmarks.figures import table
 from vla_bringup.graph import check_policy

@@ -12,7 +12,6 @@ import time
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-
 from vla_bringup.graph import GraphOptions, sim_graph
 from vla_bringup.report import Report, write_json
 from vla_bringup.session import Row, summarise
