@@ -10,6 +10,7 @@ from vla_core.ros.lifecycle import VlaLifecycleNode
 from vla_core.ros.lockstep import Ack, POLICY, PolicyGate
 from vla_core.ros.params import about, declare
 from vla_core.ros.spin import run
+from vla_core.seeding import policy_step
 from vla_core.spec import load_robot
 from vla_core.tasks import TASKS
 from vla_core.types import ActionChunk, Representation, SimState, Subtask
@@ -38,7 +39,6 @@ class ExpertNode(VlaLifecycleNode):
         self._spec = load_robot(self._config.robot)
         self._gate = PolicyGate()
         self._subtask: Subtask | None = None
-        self._sequence = 0
         self._chunks = self.talk(msg.ActionChunk, 'action_chunk', qos.COMMAND)
         self._acks = self.talk(msg.TickAck, 'tick_ack', qos.EVENT)
         self.listen(msg.SimState, 'sim_state', self._on_state, qos.COMMAND)
@@ -55,8 +55,9 @@ class ExpertNode(VlaLifecycleNode):
             self._chunks.publish(to_msg(self._chunk(state, self._subtask)))
 
     def _on_subtask(self, message: msg.Subtask) -> None:
-        self._subtask = from_msg(message)
-        self._gate.on_subtask(self._subtask)
+        subtask = from_msg(message)
+        self._subtask = subtask if subtask.ttl_s > 0.0 else None
+        self._gate.on_subtask(subtask)
         self._answer_step()
 
     def _on_ack(self, message: msg.TickAck) -> None:
@@ -76,9 +77,10 @@ class ExpertNode(VlaLifecycleNode):
     def _chunk(self, state: SimState, subtask: Subtask) -> ActionChunk:
         began = time.monotonic()
         rows, progress = expert_chunk(state, find_task(subtask.text), self._config.rows)
-        self._sequence += 1
+        # Numbered by the clock: after a respawn the guard must not take them for old ones.
+        sequence = policy_step(state.stamp_ns, 0, self._spec.policy.step_hz)
         return ActionChunk(
-            stamp_ns=state.stamp_ns, sequence=self._sequence, episode_id=state.episode_id,
+            stamp_ns=state.stamp_ns, sequence=sequence, episode_id=state.episode_id,
             subtask_id=subtask.subtask_id, source='expert',
             representation=Representation.EE_DELTA, step_s=self._spec.policy.step_s,
             values=rows, progress=progress, inference_s=time.monotonic() - began)
