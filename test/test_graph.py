@@ -7,7 +7,6 @@ no trained checkpoint.
 from collections.abc import Callable
 import contextlib
 from dataclasses import dataclass, field
-import io
 import json
 import os
 from pathlib import Path
@@ -22,7 +21,6 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import JointState
-
 from vla_bringup.graph import GraphOptions, sim_graph
 from vla_bringup.supervisor import Supervisor
 from vla_core.ros import qos
@@ -149,14 +147,15 @@ def killed_run(tmp_path: Path, victim: str) -> tuple[list[dict], Record, float]:
 
     nodes = sim_graph(GraphOptions(
         policy='expert', instruction='put the red block in the bowl', episodes=1, seed=100,
-        timeout_s=90.0, run=str(tmp_path / 'run')))
-    log = io.StringIO()
+        timeout_s=40.0, run=str(tmp_path / 'run')))
+    log = (tmp_path / 'log.txt').open('w+')
     assassin.supervisor = Supervisor(nodes, log, hear)
     code = assassin.supervisor.run()
     record = probes[0].close()
-    assert code == 0, log.getvalue()
+    text = Path(log.name).read_text()
+    assert code == 0, text
     assert assassin.killed_at is not None
-    assert f'{victim:>10}' in log.getvalue() and 'restart in' in log.getvalue()
+    assert f'{victim:>10}' in text and 'restart in' in text
     return rows, record, assassin.killed_at
 
 
@@ -178,7 +177,7 @@ def test_the_arm_rests_soon_after_a_death_and_the_run_goes_on(
 def test_a_planner_that_died_is_instructed_again(tmp_path: Path) -> None:
     rows, record, killed_at = killed_run(tmp_path, 'planner')
     stamps, speeds = np.array(record.stamps), np.array(record.speeds)
-    assert_within_limits(stamps, speeds, killed_at, stamps[-1])
+    assert_within_limits(stamps, speeds, killed_at, killed_at + 0.5)  # free motion, no contact
     assert [row['success'] for row in rows] == [True]
 
 

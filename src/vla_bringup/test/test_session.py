@@ -83,9 +83,9 @@ def test_a_graph_that_cannot_run_is_refused_before_it_starts(options: dict, word
 
 
 def test_strings_stay_strings_on_a_command_line() -> None:
-    nodes = sim_graph(GraphOptions(policy='expert', instruction='yes: "12"', seed=3))
+    nodes = sim_graph(GraphOptions(policy='expert', record='yes: "12"', seed=3))
     command = node_command(nodes[-1])
-    assert r'instruction:="yes: \"12\""' in command
+    assert r'record:="yes: \"12\""' in command
     assert 'seed:=3' in command and 'rotate:=true' in command
 
 
@@ -100,10 +100,13 @@ def test_an_unknown_sentence_or_head_is_refused_at_once(
 
 
 def test_without_arguments_there_are_three_random_tasks_and_with_an_instruction_one() -> None:
-    assert plan(SimOptions(), []).episodes == 3
-    assert not plan(SimOptions(), []).rotate
-    assert plan(SimOptions(instruction='open the drawer'), []).episodes == 1
-    assert plan(SimOptions(episodes=8, seed=100), []).rotate
+    def planned(**options: object) -> GraphOptions:
+        return plan(SimOptions(policy='expert', **options), [])
+
+    assert planned().episodes == 3
+    assert not planned().rotate
+    assert planned(instruction='open the drawer').episodes == 1
+    assert planned(episodes=8, seed=100).rotate
 
 
 def test_a_free_domain_is_one_of_the_safe_ones() -> None:

@@ -147,18 +147,18 @@ def test_a_point_that_comes_too_late_is_reached_later_within_the_limits(
     arm = follower(**limits)
     arm.accept(trajectory(
         times_ns=(due,), positions=goal[None], velocities=np.zeros((1, 2))), 0)
-    times = np.arange(0, arm.end_ns + SECOND // 50, SECOND // 500)
+    times = np.arange(0, arm.end_ns + SECOND // 50, SECOND // 120)
     speeds = np.array([arm.sample(int(time)).velocity for time in times])
     assert np.abs(speeds).max() <= 2.0
-    assert np.abs(np.diff(speeds, axis=0)).max() * 500 <= 1.55 * 10.0 + 1e-6
+    assert np.abs(np.diff(speeds, axis=0)).max() * 120 <= 10.0 + 1e-3
     np.testing.assert_array_equal(arm.sample(arm.end_ns).position, goal)
 
 
 def test_a_motion_at_the_limit_is_not_slowed() -> None:
     limits = {'velocity_limit': np.full(2, 2.0), 'acceleration_limit': np.full(2, 10.0)}
     arm = follower(**limits)
-    step, speed = SECOND // 120, 10.0 / 120
+    step, speed = SECOND // 120, 9.5 / 120  # the executor keeps 5 % clear of the limit
     arm.accept(trajectory(
-        times_ns=(step,), positions=np.full((1, 2), 0.5 * 10.0 / 120**2),
+        times_ns=(step,), positions=np.full((1, 2), 0.5 * 9.5 / 120**2),
         velocities=np.full((1, 2), speed)), 0)
     assert arm.end_ns == step

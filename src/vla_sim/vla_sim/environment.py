@@ -35,7 +35,8 @@ class TableEnvironment:
         self.kinematics = Kinematics(self.spec)
         joints = self.spec.joints
         self.follower = TrajectoryFollower(joints.names, joints.home, FollowerConfig(
-            velocity_limit=joints.velocity, acceleration_limit=joints.acceleration))
+            velocity_limit=joints.velocity, acceleration_limit=joints.acceleration,
+            period_s=self.control_period_s))
         self._substeps = PHYSICS_HZ // self.spec.controller.rate_hz
         self._linger = linger_steps
         self._task: Task | None = None

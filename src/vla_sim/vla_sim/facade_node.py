@@ -32,7 +32,9 @@ class _Goals:
     awaits on the EventsExecutor is polled without pause and takes a whole core.
     """
 
-    def __init__(self, node: Node, kind: type, name: str, on_goal: Callable, drop: Callable) -> None:
+    def __init__(
+        self, node: Node, kind: type, name: str, on_goal: Callable, drop: Callable
+    ) -> None:
         self._results: dict[bytes, tuple[bool, Any]] = {}
         self._drop = drop
         self.running: ServerGoalHandle | None = None

@@ -16,9 +16,7 @@ import numpy as np
 from vla_core.errors import VlaError
 from vla_core.types import JointCommand
 
-
-_PEAK_STRAIN = 1.55  # of the acceleration limit, at the ends of a cubic
-_SLOWED_STRAIN = 0.9
+_SLOWED = 0.9  # share of the acceleration limit a late point is slowed to
 _SHORTEST_NS = 1_000_000
 
 
@@ -49,7 +47,8 @@ class FollowerConfig:
     stop_acceleration: float | np.ndarray = 5.0  # [rad/s^2], scalar or (J,), past the end
     stamp_tolerance_ns: int = 1000  # ticks are whole ns, their period is not
     velocity_limit: np.ndarray | None = None  # (J,) [rad/s]; None: follow whatever is asked
-    acceleration_limit: np.ndarray | None = None  # (J,) [rad/s^2]
+    acceleration_limit: np.ndarray | None = None  # (J,) [rad/s^2], over a control period
+    period_s: float = 1.0 / 120.0  # control period
 
 
 @dataclass(frozen=True)
@@ -131,32 +130,31 @@ class TrajectoryFollower:
         self._times = [now_ns] + [start + times[i] + late for i in ahead]
 
     def _delay_ns(self, duration_ns: int) -> int:
-        """Return how much later than asked the first point can be reached within the limits.
-
-        A cubic through the samples of a motion at the limit peaks at 1.5 times its
-        acceleration, so only more than that is out of bounds; what is, is slowed to below 1.
-        """
+        """Return how much later than asked the first point can be reached within the limits."""
         if self.config.acceleration_limit is None or self._linear:
             return 0
         begin, end = self._points[:2]
-        if self._fits(begin, end, max(duration_ns, 1) * 1e-9, _PEAK_STRAIN):
+        if self._fits(begin, end, max(duration_ns, 1) * 1e-9, 1.0):
             return 0
         slow_ns = max(duration_ns, _SHORTEST_NS)
-        while not self._fits(begin, end, slow_ns * 1e-9, _SLOWED_STRAIN):
+        while not self._fits(begin, end, slow_ns * 1e-9, _SLOWED):
             slow_ns = slow_ns * 6 // 5
         return slow_ns - duration_ns
 
     def _fits(
-        self, begin: DesiredState, end: DesiredState, duration: float, strain: float
+        self, begin: DesiredState, end: DesiredState, duration: float, share: float
     ) -> bool:
-        """Say whether a cubic segment stays within a share of the acceleration limit."""
-        rise = 6.0 * (end.position - begin.position) / duration
-        first = (rise - 4.0 * begin.velocity - 2.0 * end.velocity) / duration
-        last = (-rise + 2.0 * begin.velocity + 4.0 * end.velocity) / duration
-        bend = np.maximum(np.abs(first), np.abs(last))
-        middle = np.abs(_cubic(begin, end, 0.5 * duration, duration).velocity)
-        return bool((bend <= strain * self.config.acceleration_limit).all()
-                    and (middle <= self.config.velocity_limit).all())
+        """Say whether no control period of a cubic segment needs more than the limits allow.
+
+        Acceleration along a cubic is linear in time, so its first and last period decide.
+        """
+        period = min(duration, self.config.period_s)
+        allowed = share * self.config.acceleration_limit * period
+        first = _cubic(begin, end, period, duration).velocity - begin.velocity
+        last = end.velocity - _cubic(begin, end, duration - period, duration).velocity
+        middle = _cubic(begin, end, 0.5 * duration, duration).velocity
+        return bool((np.abs(first) <= allowed).all() and (np.abs(last) <= allowed).all()
+                    and (np.abs(middle) <= self.config.velocity_limit).all())
 
     def stop(self, now_ns: int) -> None:
         """Drop the running trajectory: brake and hold."""
