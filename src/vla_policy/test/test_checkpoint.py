@@ -46,6 +46,11 @@ def _pickle_instead(folder: Path) -> None:
     torch.save({'a': torch.zeros(3)}, folder / 'model.safetensors')
 
 
+def _hidden_pickle(folder: Path) -> None:
+    (folder / 'more').mkdir()
+    (folder / 'more' / 'weights').write_bytes(b'\x80\x04\x95\x05' + bytes(7) + b'K\x01.')
+
+
 def _reshape(folder: Path) -> None:
     weights = load_file(folder / 'model.safetensors')
     weights['norm.weight'] = torch.ones(7)
@@ -65,13 +70,21 @@ def _edit(name: str, **changes: object) -> Callable[[Path], None]:
     return change
 
 
+def _model(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        model = json.loads((folder / 'config.json').read_text())['model']
+        _edit('config.json', model={**model, **changes})(folder)
+    return change
+
+
 def _write(name: str, text: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).write_text(text) and None
 
 
 @pytest.mark.parametrize(('damage', 'says'), [
     (_truncate, 'truncated or not safetensors'),
-    (_pickle_instead, 'truncated or not safetensors'),
+    (_pickle_instead, 'contains a pickle (model.safetensors)'),
+    (_hidden_pickle, 'contains a pickle (weights)'),
     (_reshape, 'norm.weight has shape (7,)'),
     (_poison, 'norm.weight is not finite'),
     (lambda f: (f / 'extra.pt').touch(), 'contains a pickle (extra.pt)'),
@@ -84,10 +97,14 @@ def _write(name: str, text: str) -> Callable[[Path], None]:
     (_edit('config.json', head='best'), "head 'best'"),
     (_edit('config.json', model={'vocabulary': 3}), 'bad model'),
     (_edit('config.json', model={'width': -1}), 'bad model'),
+    (_model(action_dim=8), "action_dim is 8, robot 'panda' has 7"),
+    (_model(cameras=['static']), "cameras is ['static']"),
+    (_model(image_px=128), 'image_px is'),
     (_edit('config.json', robot={'name': 'other'}), 'robot_hash does not match'),
     (_write('statistics.json', '{}'), 'statistics'),
     (_edit('statistics.json', motion_scale=[0.0] * 6), 'must be positive'),
     (_edit('statistics.json', state_mean=[0.0], state_std=[1.0]), 'statistics.json has 1 state'),
+    (_edit('statistics.json', state_mean=[float('nan')] * 17), 'not finite'),
     (_write('tokenizer.json', '{}'), 'not a tokenizer file'),
 ])
 def test_damage_is_named_in_one_line(

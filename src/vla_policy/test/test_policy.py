@@ -95,6 +95,12 @@ def test_wrong_image_size_is_named() -> None:
             rng=np.random.default_rng(0))
 
 
+def test_missing_default_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('vla_policy.shipped.DEFAULT', tmp_path)
+    with pytest.raises(InvalidDataError, match="policy 'default': got no checkpoint in"):
+        load_policy('default', SPEC)
+
+
 def test_unknown_policy_and_head_list_the_allowed() -> None:
     with pytest.raises(UnknownNameError, match='default, expert'):
         load_policy('defualt', SPEC)

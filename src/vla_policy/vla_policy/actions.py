@@ -70,7 +70,10 @@ class Normalisation:
                       for name in ('state_mean', 'state_std', 'motion_scale')}
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidDataError(f'{where}: bad or missing statistics: {error}') from error
-        scales = np.concatenate([arrays['state_std'], arrays['motion_scale']])
+        scales = np.concatenate([arrays['state_std'], arrays['motion_scale']], axis=None)
         if arrays['motion_scale'].shape != (ACTION_DIM - 1,) or not (scales > 0).all():
             raise InvalidDataError(f'{where}: scales must be positive, motion_scale has 6')
+        if arrays['state_std'].shape != arrays['state_mean'].shape or not all(
+                np.isfinite(values).all() for values in arrays.values()):
+            raise InvalidDataError(f'{where}: got unequal lengths or not finite numbers')
         return cls(**arrays)

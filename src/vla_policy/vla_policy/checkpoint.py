@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 import torch
 from vla_core.errors import InvalidDataError
 from vla_core.spec import RobotSpec
+from vla_core.types import ACTION_DIM
 from vla_policy.actions import Normalisation, STATE_FIXED
 from vla_policy.model import ModelConfig, SmallVla
 from vla_policy.text import read_tokenizer, WordTokenizer
@@ -26,6 +27,7 @@ from vla_policy.text import read_tokenizer, WordTokenizer
 FORMAT = 1
 HEADS = ('l1', 'flow')
 FILES = ('config.json', 'model.safetensors', 'statistics.json', 'tokenizer.json')
+_PROTOCOLS = (b'\x02', b'\x03', b'\x04', b'\x05')  # of pickle, its second byte
 PICKLES = ('.pt', '.pth', '.bin', '.pkl', '.pickle', '.ckpt')
 
 
@@ -84,10 +86,7 @@ def load(folder: Path, spec: RobotSpec) -> Checkpoint:
     config = _read(folder / 'config.json')
     _check_robot(folder, config, spec)
     model = _build(folder, config)
-    if model.config.state_dim != STATE_FIXED + len(spec.joints.names):
-        raise InvalidDataError(
-            f'checkpoint {folder}: state of {model.config.state_dim} numbers, robot '
-            f'{spec.name!r} gives {STATE_FIXED + len(spec.joints.names)}')
+    _check_interface(folder, model.config, spec)
     _fill(model, folder / 'model.safetensors')
     statistics = Normalisation.from_dict(
         _read(folder / 'statistics.json'), f'checkpoint {folder}: statistics.json')
@@ -106,7 +105,7 @@ def load(folder: Path, spec: RobotSpec) -> Checkpoint:
 def _check_files(folder: Path) -> None:
     if not folder.is_dir():
         raise InvalidDataError(f'checkpoint {folder}: no such folder')
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
+    pickles = sorted(p.name for p in folder.rglob('*') if p.is_file() and _is_pickle(p))
     if pickles:
         raise InvalidDataError(
             f'checkpoint {folder}: contains a pickle ({", ".join(pickles)}); '
@@ -115,6 +114,20 @@ def _check_files(folder: Path) -> None:
     if missing:
         raise InvalidDataError(
             f'checkpoint {folder}: missing {", ".join(missing)}; needs {", ".join(FILES)}')
+
+
+def _is_pickle(path: Path) -> bool:
+    """Tell a pickle, and the zip archive that torch.save puts one into, by name or first bytes."""
+    with path.open('rb') as file:
+        begin = file.read(4)
+    written = begin == b'PK\x03\x04' or (begin[:1] == b'\x80' and begin[1:2] in _PROTOCOLS)
+    return path.suffix.lower() in PICKLES or (written and not _is_safetensors(path))
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Tell whether a file begins with the length of a header and a JSON object."""
+    with path.open('rb') as file:
+        return file.read(9)[8:] == b'{'
 
 
 def _check_robot(folder: Path, config: dict, spec: RobotSpec) -> None:
@@ -131,6 +144,20 @@ def _check_robot(folder: Path, config: dict, spec: RobotSpec) -> None:
             raise InvalidDataError(
                 f'checkpoint {folder}: trained for robot {trained.get("name")!r} with {part} '
                 f'{trained.get(part)}, this robot {spec.name!r} has {value}')
+
+
+def _check_interface(folder: Path, config: ModelConfig, spec: RobotSpec) -> None:
+    """Refuse a model that reads or writes other numbers than the robot gives and takes."""
+    sizes = {(camera.width, camera.height) for camera in spec.cameras.values()}
+    for what, got, allowed in (
+            ('state_dim', config.state_dim, STATE_FIXED + len(spec.joints.names)),
+            ('action_dim', config.action_dim, ACTION_DIM),
+            ('cameras', sorted(config.cameras), sorted(spec.cameras)),
+            ('image_px', {(config.image_px, config.image_px)}, sizes)):
+        if got != allowed:
+            raise InvalidDataError(
+                f'checkpoint {folder}: config.json: {what} is {got}, robot {spec.name!r} '
+                f'has {allowed}')
 
 
 def _build(folder: Path, config: dict) -> SmallVla:

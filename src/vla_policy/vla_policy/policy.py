@@ -5,7 +5,6 @@ counter, and all noise from the generator that is passed in. Another number of t
 another processor, may round differently.
 """
 
-from pathlib import Path
 import time
 
 import numpy as np
@@ -15,8 +14,7 @@ from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, Observation, Representation, Subtask
 from vla_policy.actions import state_vector
 from vla_policy.checkpoint import Checkpoint, HEADS, load
-
-DEFAULT = Path(__file__).parent / 'checkpoints' / 'default'
+from vla_policy.shipped import checkpoint_folder
 
 
 class VlaPolicy:
@@ -100,13 +98,10 @@ def load_policy(
 
     Raises:
         UnknownNameError: for a name that is neither 'default' nor a folder.
-        InvalidDataError: for a checkpoint that is broken or of another robot.
+        InvalidDataError: for a checkpoint that is missing, broken or of another robot.
 
     """
-    folder = DEFAULT if name_or_path == 'default' else Path(name_or_path)
-    if name_or_path != 'default' and not folder.is_dir():
-        raise UnknownNameError(
-            'policy', name_or_path, ('default', 'expert', 'the path of a checkpoint folder'))
+    folder = checkpoint_folder(name_or_path)
     return VlaPolicy(name_or_path, load(folder, spec), spec, head, threads)
 
 
