@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from vla_core.errors import UnknownNameError, VlaError
 from vla_core.spec import load_robot
+from vla_planner.language import parse
 
 Parameter = bool | int | float | str
 
@@ -51,9 +52,9 @@ class GraphOptions:
 def sim_graph(options: GraphOptions) -> list[NodeSpec]:
     """Return the nodes of a simulated run, in the order they are started.
 
-    Raises UnknownNameError for an unknown robot or policy.
+    Raises a VlaError for an unknown robot, policy or instruction, and for numbers out of range.
     """
-    robot = load_robot(options.robot).name
+    load_robot(options.robot)
     common: dict[str, Parameter] = {'robot': options.robot, 'lockstep': options.lockstep}
     timed = {**common, 'use_sim_time': True}
     nodes = [
@@ -68,7 +69,7 @@ def sim_graph(options: GraphOptions) -> list[NodeSpec]:
     if options.record:
         nodes.append(NodeSpec(
             'vla_recorder', 'recorder_node', 'recorder', {**timed, 'root': options.record}))
-    return [*nodes, _session(options, robot)]
+    return [*nodes, _session(options)]
 
 
 def graph_environment() -> dict[str, str]:
@@ -106,11 +107,15 @@ def _policy(options: GraphOptions, timed: Mapping[str, Parameter]) -> NodeSpec:
         {**timed, 'policy': options.policy, 'head': options.head})
 
 
-def _session(options: GraphOptions, robot: str) -> NodeSpec:
+def _session(options: GraphOptions) -> NodeSpec:
     if options.episodes < 1:
         raise VlaError(f'episodes: got {options.episodes}, allowed 1 or more')
+    if options.seed < 0:
+        raise VlaError(f'seed: got {options.seed}, allowed 0 or more')
+    if options.instruction:
+        parse(options.instruction)
     parameters = {
-        'robot': robot, 'policy': options.policy, 'instruction': options.instruction,
+        'robot': options.robot, 'policy': options.policy, 'instruction': options.instruction,
         'episodes': options.episodes, 'seed': options.seed, 'rotate': options.rotate,
         'timeout_s': options.timeout_s, 'run': options.run, 'command': options.command,
         'record': options.record,
