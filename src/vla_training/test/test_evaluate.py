@@ -1,13 +1,16 @@
 """Episodes over processes come back in order, whatever the number of processes."""
 
-from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 import math
+import multiprocessing
+from pathlib import Path
+import signal
 
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-from training_fakes import SPEC
+from training_fakes import SPEC, start_toy
 from vla_training.dagger import Recipe, run_recipe
 from vla_training.evaluate import in_order, run_episodes, success_rate
 from vla_training.statistics import wilson_interval
@@ -15,27 +18,28 @@ from vla_training.statistics import wilson_interval
 JOBS = [(task, seed) for seed in range(5) for task in ('lift', 'press')]
 
 
-def _episode(task: str, seed: int) -> dict[str, str | int | bool]:
-    return {'task': task, 'seed': seed, 'success': (len(task) + seed) % 2 == 0}
-
-
-def _start() -> Callable[[str, int], dict]:
-    return partial(_episode)
-
-
-@pytest.mark.slow
 def test_number_of_workers_does_not_change_the_results() -> None:
-    one, two = (in_order(run_episodes(JOBS, _plain_start(), workers)) for workers in (1, 2))
+    one, two = (in_order(run_episodes(JOBS, start_toy, workers)) for workers in (1, 2))
     assert one == two
     assert [(row['task'], row['seed']) for row in one] == JOBS
     assert success_rate(one) == 0.5
 
 
-def _plain_start() -> Callable[[], Callable]:
-    import sys
-    sys.modules.setdefault('test_evaluate', sys.modules[__name__])  # what a worker imports
-    _start.__module__ = _episode.__module__ = 'test_evaluate'
-    return _start
+def test_who_stops_reading_leaves_no_process_and_waits_for_none(tmp_path: Path) -> None:
+    before = multiprocessing.active_children()
+    jobs, late = [('lift', 0), ('stuck', 0)], tmp_path / 'late'
+    with closing(run_episodes(jobs, partial(start_toy, late), 2)) as results:
+        index, _ = next(results)
+    assert index == 0
+    assert multiprocessing.active_children() == before
+    assert not late.exists()
+
+
+def test_ctrl_c_is_left_to_the_parent() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    row, = in_order(run_episodes([('lift', 0)], start_toy, 1))
+    assert row['deaf']
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @given(st.integers(0, 300), st.integers(1, 300))

@@ -1,7 +1,9 @@
 """Training learns a world of dots, goes on after a kill, and refuses contradictions."""
 
-import json
 from pathlib import Path
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,10 +14,13 @@ from vla_core.errors import InvalidDataError
 from vla_policy.model import ModelConfig, SmallVla
 from vla_policy.text import WordTokenizer
 from vla_training.batches import Augmentation, Batches
-from vla_training.data import AUXILIARY_DIM, build, Frames
+from vla_training.dagger import train_stage
+from vla_training.data import AUXILIARY_DIM, build, check_source, Frames
 from vla_training.learner import Learner, Optimisation
 from vla_training.objective import compute_losses, flow_time, row_weights
 from vla_training.train import train, TrainOptions
+
+torch.set_num_threads(1)
 
 
 def _world(folder: Path, episodes: int) -> Frames:
@@ -37,16 +42,16 @@ def _batches(frames: Frames, how: Augmentation) -> tuple[Batches, int]:
 
 def test_both_heads_learn_to_go_to_the_dot_that_is_named(tmp_path: Path) -> None:
     batches, vocabulary = _batches(_world(tmp_path, 24), Augmentation(0, 0.0, 0.0, 0.0))
-    learner = Learner(_small(vocabulary), Optimisation(rate=3e-3, warmup_steps=20))
+    learner = Learner(_small(vocabulary), Optimisation(rate=3e-3, warmup_steps=10))
     history = []
-    for step in range(120):
-        batch = batches.draw(24, np.random.default_rng(step))
+    for step in range(80):
+        batch = batches.draw(16, np.random.default_rng(step))
         losses = compute_losses(learner.model, batch, torch.Generator().manual_seed(step))
         losses.total.backward()
-        learner.update(learner.gradient.float(), step / 120)
+        learner.update(learner.gradient.float(), step / 80)
         history.append([float(losses.l1.detach()), float(losses.flow.detach())])
     begin, end = np.mean(history[:5], 0), np.mean(history[-10:], 0)
-    assert end[0] < 0.25 * begin[0]
+    assert end[0] < 0.4 * begin[0]
     assert end[1] < 0.5 * begin[1]
 
 
@@ -73,28 +78,52 @@ def test_first_rows_weigh_most_and_noise_is_favoured() -> None:
     assert times.mean() == pytest.approx(0.4, abs=0.02)  # Beta(1.5, 1) has mean 0.6 of noise
 
 
-def _run(tmp_path: Path, name: str, steps: int, resume: bool = False) -> list[Path]:
+def _run(folder: Path, name: str, steps: int, resume: bool = False) -> list[Path]:
     options = TrainOptions(
-        steps=steps, batch=2, processes=2, candidates=(1.0,), save_every_s=0.0,
-        optimisation=Optimisation(final_rate=1.0))  # else the budget shapes the rate
-    return train(tmp_path / 'frames', tmp_path / name, options, SPEC, resume=resume)
+        steps=steps, batch=2, processes=2, candidates=(1.0,), save_every_s=0.0)
+    return train(folder / 'frames', folder / name, options, SPEC, resume=resume)
 
 
-@pytest.mark.slow
-def test_run_resumed_from_its_state_equals_one_that_never_stopped(tmp_path: Path) -> None:
+_KILLED_RUN = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_train
+from vla_training.learner import Learner
+
+def save_and_die(self, path, notes, save=Learner.save):
+    save(self, path, notes)
+    if self.step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Learner.save = save_and_die
+test_train._run(Path(sys.argv[2]), 'killed', 5)
+"""
+
+
+def test_killed_run_goes_on_to_the_same_bits_and_leaves_no_process(tmp_path: Path) -> None:
     _world(tmp_path, 4)
-    straight = _run(tmp_path, 'straight', 4)[0]
-    _run(tmp_path, 'broken', 2)  # ends early: its state is what a killed run would leave
-    state = tmp_path / 'broken' / 'state.safetensors'
-    resumed = _run_on(tmp_path, state)
+    here = str(Path(__file__).parent)
+    ended = subprocess.run(  # returns once nobody holds the pipes: the partner is gone too
+        [sys.executable, '-c', _KILLED_RUN, here, str(tmp_path)],
+        capture_output=True, text=True, timeout=200)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert not (tmp_path / 'killed' / 'candidates').exists()
+    resumed = _run(tmp_path, 'killed', 5, resume=True)[0]
+    straight = _run(tmp_path, 'straight', 5)[0]
     weights, again = (load_file(p / 'model.safetensors') for p in (straight, resumed))
     assert all(torch.equal(weights[name], again[name]) for name in weights)
-    assert json.loads((straight / 'config.json').read_text())['head'] == 'l1'
 
 
-def _run_on(tmp_path: Path, state: Path) -> Path:
-    assert state.is_file()
-    return _run(tmp_path, 'broken', 4, resume=True)[0]
+def test_stage_refuses_arrays_of_other_episodes(tmp_path: Path) -> None:
+    write_episodes(tmp_path / 'a', 2)
+    write_episodes(tmp_path / 'b', 3)
+    build([tmp_path / 'a'], tmp_path / 'out' / 'frames')
+    check_source(tmp_path / 'out' / 'frames', [tmp_path / 'a'])
+    with pytest.raises(InvalidDataError, match=r'other episodes \(2, .*\(3, '):
+        train_stage(
+            [tmp_path / 'b'], {}, tmp_path / 'out', TrainOptions(steps=1), SPEC, None,
+            lambda fraction, line: None)
 
 
 def test_resuming_nothing_and_overwriting_a_run_are_refused(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """A world so small that a model learns it in seconds: a dot to move to, and two sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+import signal
+import threading
 
 import numpy as np
 from vla_core.episode import (
@@ -60,3 +63,16 @@ def _episode(
                for name, value in still.items()}
     streams[PROGRESS] = Stream(stamps, np.linspace(0, 1, steps, dtype=np.float32))
     return Episode(f'{task}-{number}', 'panda', task, SENTENCES[task], streams, True, number)
+
+
+def start_toy(late: Path | None = None) -> Callable[[str, int], dict]:
+    """Return an episode without a world; the task `stuck` goes on for long, then writes `late`."""
+    return partial(_toy_episode, late)
+
+
+def _toy_episode(late: Path | None, task: str, seed: int) -> dict:
+    if task == 'stuck':
+        threading.Event().wait(30.0)
+        late.touch()
+    return {'task': task, 'seed': seed, 'success': (len(task) + seed) % 2 == 0,
+            'deaf': signal.getsignal(signal.SIGINT) is signal.SIG_IGN}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vla_core.spec import RobotSpec
-from vla_training.data import build, open_frames
+from vla_training.data import build, check_source
 from vla_training.learner import Optimisation
 from vla_training.train import Report, train, TrainOptions
 
@@ -24,9 +24,9 @@ class Recipe:
 
     scenes: int = 1000  # of the demonstrations
     minutes: float = 27.0  # of the first training
-    rounds: int = 2
-    round_scenes: int = 270
-    round_minutes: float = 7.0
+    rounds: int = 1
+    round_scenes: int = 360
+    round_minutes: float = 10.0
     boost: float = 2.0  # how much more often a frame of a learner is drawn
     fine_rate: float = 3e-4  # learning rate after the first training
     seed: int = 0
@@ -61,13 +61,16 @@ def train_stage(
     folders: Sequence[Path], boost: dict[Path, float], out: Path, options: TrainOptions,
     spec: RobotSpec, init: Path | None, report: Report,
 ) -> list[Path]:
-    """Train below `out`, or go on with it, or return what is there already."""
-    last = out / 'candidates' / 'at_100'
+    """Train below `out`, or go on with it, or return what is there already.
+
+    Raises InvalidDataError when what is there was made of other episodes.
+    """
+    last, frames = out / 'candidates' / 'at_100', out / 'frames'
+    if frames.is_dir():
+        check_source(frames, folders, boost)
+    else:
+        build(folders, frames, boost=boost)
     if (last / 'config.json').is_file():
         return sorted(last.parent.iterdir())
-    frames = out / 'frames'
-    if not frames.is_dir():
-        build(folders, frames, boost=boost)
-    open_frames(frames)
     resume = (out / 'state.safetensors').is_file()
     return train(frames, out, options, spec, init=init, resume=resume, report=report)

@@ -11,6 +11,7 @@ them.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+import hashlib
 import json
 from pathlib import Path
 import shutil
@@ -86,10 +87,7 @@ def build(
     drown short ones; `boost` multiplies that for a folder (DAgger data). `track` may wrap the
     list of files in a progress bar.
     """
-    files = [(path, (boost or {}).get(folder, 1.0))
-             for folder in folders for path in list_episodes(folder)]
-    if not files:
-        raise InvalidDataError(f'no episodes (*.h5) in {", ".join(map(str, folders))}')
+    files = _list(folders, boost or {})
     temporary = out.with_name(out.name + '.part')
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -97,6 +95,19 @@ def build(
     shutil.rmtree(out, ignore_errors=True)
     temporary.rename(out)
     return open_frames(out)
+
+
+def check_source(
+    folder: Path, folders: Sequence[Path], boost: Mapping[Path, float] | None = None
+) -> None:
+    """Refuse arrays that `build` made of other episodes than `folders` hold now."""
+    open_frames(folder)
+    built = json.loads((folder / _META).read_text()).get('source')
+    here = _source(_list(folders, boost or {}))
+    if built != here:
+        raise InvalidDataError(
+            f'{folder}: built from other episodes ({_count(built)}) than are given now '
+            f'({_count(here)}), allowed the same data, or another folder to train in')
 
 
 def open_frames(folder: Path) -> Frames:
@@ -107,6 +118,26 @@ def open_frames(folder: Path) -> Frames:
     images = {c: np.load(folder / f'{c}.npy', mmap_mode='r') for c in meta['cameras']}
     return Frames(images=images, sentences=tuple(meta['sentences']),
                   **{name: np.load(folder / f'{name}.npy') for name in _ARRAYS})
+
+
+def _list(folders: Sequence[Path], boost: Mapping[Path, float]) -> list[tuple[Path, float]]:
+    """Return the episode files below `folders`, each with its boost."""
+    files = [(path, boost.get(folder, 1.0))
+             for folder in folders for path in list_episodes(folder)]
+    if not files:
+        raise InvalidDataError(f'no episodes (*.h5) in {", ".join(map(str, folders))}')
+    return files
+
+
+def _source(files: Sequence[tuple[Path, float]]) -> dict[str, int | str]:
+    """Return what tells sets of episodes apart, wherever they lie: names, sizes, boosts."""
+    names = [[path.name, path.stat().st_size, factor] for path, factor in files]
+    digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()
+    return {'episodes': len(files), 'sha256': digest}
+
+
+def _count(source: Mapping[str, int | str] | None) -> str:
+    return 'unknown' if source is None else f'{source["episodes"]}, {source["sha256"][:8]}'
 
 
 def _write(
@@ -135,7 +166,8 @@ def _write(
     columns['weight'] = [_weights(tasks, lengths, [factor for _, factor in files])]
     for name in _ARRAYS:
         np.save(out / f'{name}.npy', np.concatenate(columns[name]))
-    (out / _META).write_text(json.dumps({'cameras': sorted(images), 'sentences': sentences}))
+    (out / _META).write_text(json.dumps(
+        {'cameras': sorted(images), 'sentences': sentences, 'source': _source(files)}))
 
 
 def _columns(episode: Episode) -> dict[str, np.ndarray]:

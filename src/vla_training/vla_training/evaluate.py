@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed, ProcessPoolExecutor
 import multiprocessing
 
+from vla_training.processes import children_since, deaf_children, die_with_parent, end
+
 Job = tuple[str, int]  # task, seed
-Outcome = Mapping[str, str | int | float | bool]  # at least task, seed and success
+Outcome = Mapping[str, str | int | float | bool]  # of an exam: task, seed, success and more
 RunEpisode = Callable[[str, int], Outcome]
 
 
@@ -18,16 +20,23 @@ def run_episodes(
 ) -> Iterator[tuple[int, Outcome]]:
     """Yield (index of the job, outcome) as episodes end, in any order.
 
-    `start` must be picklable (a function of a module, or a partial of one).
+    `start` must be picklable (a function of a module, or a partial of one). Whoever stops
+    reading early closes the iterator, which ends the processes at once.
     """
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(start,)) as pool:
-        futures = {pool.submit(_run, *job): index for index, job in enumerate(jobs)}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    context, before = multiprocessing.get_context('spawn'), multiprocessing.active_children()
+    pool = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(start,))
+    children = []
+    try:
+        with deaf_children():
+            futures = {pool.submit(_run, *job): index for index, job in enumerate(jobs)}
+            children = children_since(before)
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:  # Ctrl-C, say: nobody waits for the episodes that are running
+        end(children)
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_order(results: Iterator[tuple[int, Outcome]]) -> list[Outcome]:
@@ -41,6 +50,7 @@ def success_rate(outcomes: Sequence[Outcome]) -> float:
 
 
 def _open(start: Callable[[], RunEpisode]) -> None:
+    die_with_parent()
     global _run_episode
     _run_episode = start()
 

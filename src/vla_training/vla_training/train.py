@@ -30,6 +30,7 @@ from vla_training.exchange import Exchange
 from vla_training.learner import Learner, Optimisation
 from vla_training.objective import compute_losses, Losses
 from vla_training.plots import draw_curves
+from vla_training.processes import deaf_children, die_with_parent, end
 
 _LOG_EVERY = 25  # steps
 
@@ -99,9 +100,14 @@ def train(
     partners = [get_context('spawn').Process(
         target=_work, args=(job, exchange, rank, resume), daemon=True)
         for rank in range(1, options.processes)]
-    for partner in partners:
-        partner.start()
-    _lead(job, exchange, resume, start, spec, report)
+    with deaf_children():
+        for partner in partners:
+            partner.start()
+    try:
+        _lead(job, exchange, resume, start, spec, report)
+    except BaseException:  # Ctrl-C, say: the last saved state is what a resumed run goes on from
+        end(partners)
+        raise
     for partner in partners:
         partner.join(60.0)
     return sorted((out / 'candidates').iterdir())
@@ -155,6 +161,7 @@ class _Run:
 
 def _work(job: _Job, exchange: Exchange, rank: int, resume: bool) -> None:
     """Be a partner: step until the lead says that the run is over."""
+    die_with_parent()
     run = _Run(job, exchange, rank, resume)
     while run.step()[1] < 1.0:
         pass
