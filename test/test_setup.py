@@ -38,13 +38,15 @@ class FakeSteps:
 
     def run(self, title: str, commands: list, environment: dict) -> None:
         (self.root / 'install').mkdir(exist_ok=True)
-        (self.root / 'install' / 'setup.bash').write_text('export BUILT="a b"')
+        (self.root / 'install' / 'setup.bash').write_text(
+            f'export BUILT="{self.root}/install"')
         for command in commands:
             self.built = command[command.index('--packages-select') + 1:]
 
 
 @pytest.fixture
 def source(tmp_path):
+    tmp_path = tmp_path / 'a path with spaces'
     for name in ('one', 'two'):
         folder = tmp_path / 'src' / name
         (folder / 'msg').mkdir(parents=True)
@@ -92,7 +94,7 @@ def test_the_environment_of_the_build_is_remembered(source):
     workspace = Workspace(source, FakePackages(source), '')
     workspace.build(FakeSteps(source))
     environment = workspace.environment()
-    assert environment['BUILT'] == 'a b'
+    assert environment['BUILT'] == f'{source}/install'
     assert environment['PATH'].split(os.pathsep)[0] == str(source / '.venv' / 'bin')
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+import sys
 
 from bootstrap.errors import SetupError
 from bootstrap.stamps import digest, read_stamp, write_stamp
@@ -91,10 +92,12 @@ class Workspace:
 
     def _source(self, environment):
         """Return what sourcing the built workspace adds to this process's environment."""
-        script = 'source "$0" && exec env -0'
-        answer = subprocess.run(['bash', '-c', script, str(self._root / 'install' / 'setup.bash')],
-                                stdout=subprocess.PIPE, env=environment)
-        if answer.returncode:
+        install = self._root / 'install'
+        # colcon's script does not quote the interpreter: give it one without spaces
+        answer = subprocess.run(
+            ['bash', '-c', 'source "$0" && exec env -0', str(install / 'setup.bash')],
+            stdout=subprocess.PIPE, env=dict(environment, COLCON_PYTHON_EXECUTABLE=sys.executable))
+        if answer.returncode or str(install).encode() not in answer.stdout:
             raise SetupError('install/setup.bash cannot be sourced; delete install and try again')
         after = dict(entry.split('=', 1)
                      for entry in answer.stdout.decode().split('\0') if '=' in entry)
