@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'vla: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print('vla: interrupted', file=sys.stderr)
         return 130
 
 

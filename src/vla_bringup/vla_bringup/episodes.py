@@ -1,11 +1,12 @@
 """Episodes in one process: the environment, the controller, the planner and a policy."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from vla_bringup.session import Row
+from vla_bringup.session import make_row, PlannedEpisode, Row
 from vla_core.control.controller import ArmController
 from vla_core.protocols import Policy
 from vla_core.rollout import rollout
@@ -45,9 +46,9 @@ def examine(
         TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn('{task.fields[rate]}'))
     rows: dict[int, Row] = {}
-    with bar:
+    with bar, closing(run_episodes(jobs, partial(start, exam), workers)) as results:
         line = bar.add_task('', total=len(jobs), rate='')
-        for index, outcome in run_episodes(jobs, partial(start, exam), workers):
+        for index, outcome in results:
             rows[index] = Row(**outcome)
             on_row(rows[index])
             bar.update(line, advance=1, rate=f'{100 * _share(rows.values()):.1f} %')
@@ -74,9 +75,9 @@ def _run(
     result = rollout(
         environment, ArmController(environment.spec), policy, EmbeddedPlanner(), instruction,
         seed=seed, task=task, timeout_s=exam.timeout_s, replan_steps=exam.replan_steps)
-    return asdict(Row(
-        task=task, instruction=instruction, seed=seed, success=result.outcome.success,
-        steps=result.steps, seconds=result.seconds, reason=result.outcome.reason))
+    return asdict(make_row(
+        PlannedEpisode(task, seed, instruction), success=result.outcome.success,
+        steps=result.steps, step_s=environment.spec.policy.step_s, reason=result.outcome.reason))
 
 
 def _share(rows: Iterable[Row]) -> float:

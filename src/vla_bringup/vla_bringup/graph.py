@@ -3,16 +3,18 @@
 `launch/sim.launch.py` and the supervisor are two thin readers of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 import os
 from pathlib import Path
 from types import MappingProxyType
 
-from vla_core.errors import UnknownNameError, VlaError
+from vla_core.errors import VlaError
 from vla_core.spec import load_robot
 from vla_planner.language import parse
+from vla_policy.shipped import checkpoint_folder
 
 Parameter = bool | int | float | str
 
@@ -56,19 +58,18 @@ def sim_graph(options: GraphOptions) -> list[NodeSpec]:
     """
     load_robot(options.robot)
     common: dict[str, Parameter] = {'robot': options.robot, 'lockstep': options.lockstep}
-    timed = {**common, 'use_sim_time': True}
+    timed = partial(_timed, common)
     nodes = [
         NodeSpec(
             'vla_sim', 'sim_node', 'sim', {**common, 'gui': options.gui},
             respawn=False, critical=True),
-        NodeSpec('vla_perception', 'perception_node', 'perception', timed),
-        NodeSpec('vla_planner', 'planner_node', 'planner', timed),
+        timed('vla_perception', 'perception_node', 'perception'),
+        timed('vla_planner', 'planner_node', 'planner'),
         _policy(options, timed),
-        NodeSpec('vla_control', 'control_node', 'control', timed),
+        timed('vla_control', 'control_node', 'control'),
     ]
     if options.record:
-        nodes.append(NodeSpec(
-            'vla_recorder', 'recorder_node', 'recorder', {**timed, 'root': options.record}))
+        nodes.append(timed('vla_recorder', 'recorder_node', 'recorder', root=options.record))
     return [*nodes, _session(options)]
 
 
@@ -93,18 +94,27 @@ def shared_memory_profile() -> Path:
 
 
 def check_policy(name: str) -> None:
-    """Raise UnknownNameError unless `name` is a known policy or a folder."""
-    if name not in ('default', 'expert') and not Path(name).is_dir():
-        raise UnknownNameError('policy', name, ('default', 'expert', 'a checkpoint folder'))
+    """Raise a VlaError unless `name` is 'expert', the shipped policy or a folder."""
+    if name != 'expert':
+        checkpoint_folder(name)
 
 
-def _policy(options: GraphOptions, timed: Mapping[str, Parameter]) -> NodeSpec:
+def _timed(
+    common: Mapping[str, Parameter], package: str, executable: str, name: str,
+    **parameters: Parameter,
+) -> NodeSpec:
+    """Return a node that lives by the simulator's clock, also in a namespace."""
+    return NodeSpec(
+        package, executable, name, {**common, 'use_sim_time': True, **parameters},
+        remappings=(('/clock', 'clock'),))  # rclpy listens to the absolute name
+
+
+def _policy(options: GraphOptions, timed: Callable[..., NodeSpec]) -> NodeSpec:
     check_policy(options.policy)
     if options.policy == 'expert':
-        return NodeSpec('vla_sim', 'expert_node', 'policy', timed)
-    return NodeSpec(
-        'vla_policy', 'policy_node', 'policy',
-        {**timed, 'policy': options.policy, 'head': options.head})
+        return timed('vla_sim', 'expert_node', 'policy')
+    return timed(
+        'vla_policy', 'policy_node', 'policy', policy=options.policy, head=options.head)
 
 
 def _session(options: GraphOptions) -> NodeSpec:

@@ -63,6 +63,14 @@ def plan_episodes(
         for task, task_seed in (_rotation if rotate else _drawn)(episodes, seed)]
 
 
+def make_row(
+    planned: PlannedEpisode, *, success: bool, steps: int, step_s: float, reason: str
+) -> Row:
+    """Return the row of an episode that took `steps` policy steps of `step_s` seconds."""
+    return Row(planned.task, planned.instruction, planned.seed, success, steps,
+               round(steps * step_s, 6), reason)
+
+
 def summarise(rows: Sequence[Row], policy: str, command: str) -> dict:
     """Return the results of a run as the JSON document of `vla sim` and `vla eval`."""
     episodes = [asdict(row) for row in rows]

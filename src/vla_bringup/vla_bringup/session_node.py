@@ -17,7 +17,14 @@ from std_srvs.srv import SetBool
 from vla_bringup.instruction_node import InstructionClient
 from vla_bringup.readiness_node import await_active
 from vla_bringup.report import write_json
-from vla_bringup.session import plan_episodes, PlannedEpisode, Row, summarise, TIMEOUT_S
+from vla_bringup.session import (
+    make_row,
+    plan_episodes,
+    PlannedEpisode,
+    Row,
+    summarise,
+    TIMEOUT_S,
+)
 from vla_bringup.video import RunVideo
 from vla_core.errors import VlaError
 from vla_core.ros import qos
@@ -132,11 +139,16 @@ class SessionNode(Node):
         while time.monotonic() - self._heard_s < _STALLED_S:
             self.wait(lambda: self._outcome is not None and self._outcome.done, 0.2)
             outcome, ended = self._outcome, self._instructions.result
-            if outcome is not None and outcome.done:
+            done = outcome is not None and outcome.done
+            if done and ended is None:  # the planner may have ended it a moment before
+                self.wait(lambda: self._instructions.result or self._asked_to_the_end(), 1.0)
+                ended = self._instructions.result
+            if ended is not None and not (done and self._asked_to_the_end()):
+                return self._row(
+                    planned, success=ended.success and not planned.task, steps=self._asked(),
+                    reason=f'planner: {ended.message}')
+            if done:
                 return self._row(planned, **self._verdict(outcome))
-            if ended is not None:
-                success = ended.success and not planned.task
-                return self._row(planned, success=success, reason=f'planner: {ended.message}')
             self._instructions.keep(planned.instruction)
         return self._row(
             planned, success=False, reason=f'the simulation stood still for {_STALLED_S:g} s')
@@ -149,10 +161,24 @@ class SessionNode(Node):
                     'reason': f'part {subtask.index + 1} of {subtask.count} was not finished'}
         return {'success': outcome.success, 'reason': outcome.reason}
 
-    def _row(self, planned: PlannedEpisode, *, success: bool, reason: str) -> Row:
-        steps = self._outcome.steps if self._outcome else 0
-        return Row(planned.task, planned.instruction, planned.seed, success, steps,
-                   round(steps * self._step_s, 6), reason)
+    def _asked(self) -> int:
+        """Return how many policy steps the planner asked for; an episode it ends has no more."""
+        outcome, subtask = self._outcome, self._instructions.subtask
+        if outcome is None or subtask is None:
+            return 0
+        behind = round((outcome.stamp_ns - subtask.stamp_ns) * 1e-9 / self._step_s)
+        return max(0, outcome.steps - behind + 1)
+
+    def _asked_to_the_end(self) -> bool:
+        return self._asked() >= self._outcome.steps
+
+    def _row(
+        self, planned: PlannedEpisode, *, success: bool, reason: str, steps: int | None = None
+    ) -> Row:
+        if steps is None:
+            steps = self._outcome.steps if self._outcome else 0
+        return make_row(
+            planned, success=success, steps=steps, step_s=self._step_s, reason=reason)
 
     def _end(self) -> None:
         self._filming = False

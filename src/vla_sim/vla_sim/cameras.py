@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pybullet
 from vla_core.spec import CameraSpec
+from vla_sim.engine import pybullet
 
 _NEAR, _FAR = 0.02, 3.0  # [m]
 

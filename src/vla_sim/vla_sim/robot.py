@@ -1,8 +1,8 @@
 """The arm and gripper inside PyBullet, driven like a position-controlled arm."""
 
 import numpy as np
-import pybullet
 from vla_core.spec import RobotSpec
+from vla_sim.engine import pybullet
 
 _EFFORT = 10  # index of the URDF's effort limit in PyBullet's joint info
 _FINGER_SPEED = 0.15  # [m/s] a finger

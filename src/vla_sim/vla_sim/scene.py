@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pybullet
+from vla_sim.engine import pybullet
 
 BLOCK_SIZE = 0.045
 BLOCK_COLOURS = {

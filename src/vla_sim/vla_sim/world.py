@@ -1,9 +1,9 @@
 """The physics of one table: built afresh for every episode, so history leaves no trace."""
 
 import numpy as np
-import pybullet
 from vla_core.spec import RobotSpec
 from vla_sim import scene
+from vla_sim.engine import pybullet
 from vla_sim.robot import Arm
 from vla_sim.scene import Layout
 

@@ -11,6 +11,7 @@ from vla_bringup.benchmarks import camera, inference, loop
 from vla_bringup.benchmarks.figures import table
 from vla_bringup.graph import check_policy
 from vla_bringup.report import write_json
+from vla_core.errors import VlaError
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class BenchOptions:
 def main(options: BenchOptions) -> int:
     """Measure and print p50 and p99."""
     check_policy(options.policy)
+    if (options.what, options.policy) == ('inference', 'expert'):
+        raise VlaError("--policy: got 'expert', which has no model, allowed 'default' or a folder")
+    if options.repetitions < 1:
+        raise VlaError(f'--repetitions: got {options.repetitions}, allowed 1 or more')
     rows = {
         'loop': lambda: loop.run(options.policy, options.episodes, options.seed),
         'camera': lambda: camera.run(options.frames),

@@ -1,19 +1,23 @@
 """Collect demonstrations of the scripted experts, in parallel and resumable."""
 
-from collections.abc import Iterator
-from concurrent.futures import as_completed, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-import multiprocessing
+from functools import partial
 import os
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from vla_bringup.episodes import check, Exam
 from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
+from vla_core.protocols import Policy
+from vla_policy.policy import load_policy
 from vla_recorder.hdf5 import Hdf5Writer
 from vla_sim.collect import DemoConfig, demonstrate, NoiseConfig
 from vla_sim.environment import TableEnvironment
 from vla_sim.tasks import find_task, TASKS
+from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
 
 DAGGER_SEEDS = 20_000_000  # DAgger's scenes start here: never those of demonstrations or exams
 
@@ -57,30 +61,25 @@ def main(options: CollectOptions) -> int:
     jobs = [
         (options.tasks[i % len(options.tasks)], options.seed + i)
         for i in range(options.episodes)]
+    check(Exam(options.learner or 'expert', robot=options.robot))
     jobs = [job for job in jobs if not _finished(options.out, job)]
-    counts = [0, 0, 0]
-    for episodes, successes, frames in _run(jobs, options):
-        counts = [a + b for a, b in zip(counts, (episodes, successes, frames), strict=True)]
-    print(f'{counts[0]} episodes, {counts[1]} successful, {counts[2]} frames in {options.out}')
+    counts = dict.fromkeys(('episodes', 'successes', 'frames'), 0)
+    for done in _run(jobs, options):
+        counts = {name: count + done[name] for name, count in counts.items()}
+    print(f'{counts["episodes"]} episodes, {counts["successes"]} successful, '
+          f'{counts["frames"]} frames in {options.out}')
     return 0
 
 
-def _run(jobs: list[tuple[str, int]], options: CollectOptions) -> Iterator[tuple[int, int, int]]:
+def _run(jobs: Sequence[Job], options: CollectOptions) -> Iterator[Outcome]:
     bar = Progress(
-        TextColumn('collect'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn('{task.fields[rate]}'))
-    context = multiprocessing.get_context('spawn')
-    with bar, ProcessPoolExecutor(
-            options.workers, context, initializer=_open, initargs=(options,)) as pool:
-        line = bar.add_task('', total=len(jobs), rate='')
-        futures = [pool.submit(_demonstrate, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-                bar.advance(line)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        TextColumn('collect'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    results = run_episodes(jobs, partial(_start, options), options.workers)
+    with bar, closing(results):
+        line = bar.add_task('', total=len(jobs))
+        for _, outcome in results:
+            yield outcome
+            bar.advance(line)
 
 
 def _finished(folder: Path, job: tuple[str, int]) -> bool:
@@ -103,21 +102,19 @@ class _CountingWriter:
         """Do nothing."""
 
 
-def _open(options: CollectOptions) -> None:
+def _start(options: CollectOptions) -> RunEpisode:
     """Set up a worker: one environment, one learner."""
-    global _environment, _options, _learner
-    _options, _learner = options, None
-    if options.learner is not None:
-        import torch
-        torch.set_num_threads(1)
-        from vla_policy.policy import load_policy
-    _environment = TableEnvironment(options.robot, linger_steps=DemoConfig().linger_steps)
-    if options.learner is not None:
-        _learner = load_policy(options.learner, _environment.spec)
+    environment = TableEnvironment(options.robot, linger_steps=DemoConfig().linger_steps)
+    learner = load_policy(options.learner, environment.spec) if options.learner else None
+    return partial(_demonstrate, options, environment, learner)
 
 
-def _demonstrate(task: str, seed: int) -> tuple[int, int, int]:
-    writer = _CountingWriter(_options.out)
-    config = DemoConfig(noise=NoiseConfig(share_max=_options.noise))
-    outcomes = list(demonstrate(_environment, task, seed, writer, config, _learner))
-    return len(outcomes), sum(outcome.success for outcome in outcomes), writer.frames
+def _demonstrate(
+    options: CollectOptions, environment: TableEnvironment, learner: Policy | None,
+    task: str, seed: int,
+) -> Outcome:
+    writer = _CountingWriter(options.out)
+    config = DemoConfig(noise=NoiseConfig(share_max=options.noise))
+    outcomes = list(demonstrate(environment, task, seed, writer, config, learner))
+    return {'episodes': len(outcomes), 'successes': sum(o.success for o in outcomes),
+            'frames': writer.frames}

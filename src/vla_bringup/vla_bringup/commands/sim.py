@@ -12,11 +12,12 @@ import time
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-from vla_bringup.graph import GraphOptions, sim_graph
+from vla_bringup.graph import check_policy, GraphOptions, sim_graph
 from vla_bringup.report import Report, write_json
 from vla_bringup.session import Row, summarise
 from vla_bringup.supervisor import log_path, Supervisor
 from vla_core.errors import UnknownNameError
+from vla_core.spec import load_robot
 from vla_planner.language import parse
 
 _HEADS = ('', 'flow', 'l1')
@@ -90,6 +91,7 @@ def plan(options: SimOptions, arguments: list[str]) -> GraphOptions:
         raise UnknownNameError('head', options.head, _HEADS[1:])
     if options.instruction:
         parse(options.instruction)
+    _check_policy(options)
     run = new_run_folder(Path('runs'))
     episodes = options.episodes
     if episodes is None:
@@ -101,6 +103,14 @@ def plan(options: SimOptions, arguments: list[str]) -> GraphOptions:
         rotate=options.episodes is not None, timeout_s=options.timeout,
         record=str((options.record or run / 'dataset').resolve()), run=str(run.resolve()),
         command=shlex.join(['./vla', *arguments]), gui=options.gui, lockstep=options.lockstep)
+
+
+def _check_policy(options: SimOptions) -> None:
+    """Refuse before anything starts; a user's checkpoint is read whole, which takes seconds."""
+    check_policy(options.policy)
+    if options.policy not in ('default', 'expert'):
+        from vla_policy.policy import load_policy  # imports torch, which takes as long again
+        load_policy(options.policy, load_robot(options.robot), options.head or None)
 
 
 def new_run_folder(parent: Path) -> Path:
