@@ -55,7 +55,7 @@ class TrainCommandOptions:
     validate: int = 5
     """Episodes a task, candidate and head to choose the checkpoint by."""
     recipe: bool = False
-    """Collect, train, two rounds of DAgger, choose: everything, in under 90 minutes on 2 cores."""
+    """Collect, train, a round of DAgger, choose: everything, in under 90 minutes on 2 cores."""
     robot: str = 'panda'
     """Robot."""
 
