@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+import time
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
@@ -14,7 +15,6 @@ from launch.actions import (
 from launch.events.process import ProcessExited
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from vla_bringup.commands.sim import new_run_folder
 from vla_bringup.graph import graph_environment, GraphOptions, NodeSpec, sim_graph
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.ros.spin import EXIT_MENDABLE
@@ -61,7 +61,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
-    run = new_run_folder(Path('runs')).resolve()
+    run = Path('runs', time.strftime('%Y%m%d-%H%M%S')).resolve()
     options = GraphOptions(
         robot=given['robot'], policy=given['policy'], head=given['head'],
         instruction=given['instruction'], episodes=_whole(given, 'episodes'),
