@@ -7,7 +7,7 @@ import pytest
 from vla_bringup.commands.sim import plan, SimOptions
 from vla_bringup.graph import GraphOptions, sim_graph
 from vla_bringup.report import write_json
-from vla_bringup.session import plan_episodes, Row, summarise
+from vla_bringup.session import make_row, plan_episodes, PlannedEpisode, Row, summarise
 from vla_bringup.supervisor import free_domain, node_command
 from vla_core.errors import UnknownNameError, VlaError
 from vla_core.tasks import TASKS
@@ -23,6 +23,12 @@ def test_a_plan_depends_on_its_seed_alone() -> None:
     assert plan_episodes(3, 5, rotate=False) == plan_episodes(3, 5, rotate=False)
     tasks = {plan_episodes(1, seed, rotate=False)[0].task for seed in range(40)}
     assert len(tasks) > 4
+
+
+def test_a_row_tells_its_steps_as_seconds_to_the_microsecond() -> None:
+    planned = PlannedEpisode('open_drawer', 7, 'open the drawer')
+    row = make_row(planned, success=True, steps=37, step_s=1 / 12, reason='success')
+    assert row == Row('open_drawer', 'open the drawer', 7, True, 37, 3.083333, 'success')
 
 
 def test_every_planned_sentence_belongs_to_its_task() -> None:

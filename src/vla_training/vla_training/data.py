@@ -101,8 +101,7 @@ def check_source(
     folder: Path, folders: Sequence[Path], boost: Mapping[Path, float] | None = None
 ) -> None:
     """Refuse arrays that `build` made of other episodes than `folders` hold now."""
-    open_frames(folder)
-    built = json.loads((folder / _META).read_text()).get('source')
+    built = _read_meta(folder).get('source')
     here = _source(_list(folders, boost or {}))
     if built != here:
         raise InvalidDataError(
@@ -112,12 +111,16 @@ def check_source(
 
 def open_frames(folder: Path) -> Frames:
     """Map what `build` wrote."""
-    if not (folder / _META).is_file():
-        raise InvalidDataError(f'{folder}: got no {_META}, allowed a folder written by build')
-    meta = json.loads((folder / _META).read_text())
+    meta = _read_meta(folder)
     images = {c: np.load(folder / f'{c}.npy', mmap_mode='r') for c in meta['cameras']}
     return Frames(images=images, sentences=tuple(meta['sentences']),
                   **{name: np.load(folder / f'{name}.npy') for name in _ARRAYS})
+
+
+def _read_meta(folder: Path) -> dict:
+    if not (folder / _META).is_file():
+        raise InvalidDataError(f'{folder}: got no {_META}, allowed a folder written by build')
+    return json.loads((folder / _META).read_text())
 
 
 def _list(folders: Sequence[Path], boost: Mapping[Path, float]) -> list[tuple[Path, float]]:

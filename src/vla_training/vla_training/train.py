@@ -100,11 +100,12 @@ def train(
     partners = [get_context('spawn').Process(
         target=_work, args=(job, exchange, rank, resume), daemon=True)
         for rank in range(1, options.processes)]
+    lead = _Run(job, exchange, 0, resume)  # before the others: it reads what may be broken
     with deaf_children():
         for partner in partners:
             partner.start()
     try:
-        _lead(job, exchange, resume, start, spec, report)
+        _lead(lead, start, spec, report)
     except BaseException:  # Ctrl-C, say: the last saved state is what a resumed run goes on from
         end(partners)
         raise
@@ -167,12 +168,9 @@ def _work(job: _Job, exchange: Exchange, rank: int, resume: bool) -> None:
         pass
 
 
-def _lead(
-    job: _Job, exchange: Exchange, resume: bool, start: Checkpoint, spec: RobotSpec,
-    report: Report,
-) -> None:
+def _lead(run: _Run, start: Checkpoint, spec: RobotSpec, report: Report) -> None:
     """Be partner 0: keep the time, the log, the state and the candidates."""
-    run, fraction, saved_s = _Run(job, exchange, 0, resume), 0.0, 0.0
+    job, fraction, saved_s = run.job, 0.0, 0.0
     log, marks = _Log(job.out, run.learner.step), list(job.options.candidates)
     earlier_s, began = run.elapsed_s, time.monotonic()
     marks = [m for m in marks if m > job.options.fraction(run.learner.step, earlier_s)]
