@@ -1,13 +1,18 @@
-"""The scripted expert in the policy's place: a stateless function of SimState and Subtask."""
+"""The scripted expert in the policy's place: a stateless function of SimState and Subtask.
+
+It answers observations as a policy does, though it looks at the simulator's state of the same
+instant instead: when perception dies it falls silent, too.
+"""
 
 from dataclasses import dataclass, field
 import time
 
 from vla_core.errors import InvalidDataError
 from vla_core.ros import qos
+from vla_core.ros.arrays import from_time
 from vla_core.ros.convert import from_msg, to_msg
 from vla_core.ros.lifecycle import VlaLifecycleNode
-from vla_core.ros.lockstep import Ack, POLICY, PolicyGate
+from vla_core.ros.lockstep import Ack, POLICY, PolicyGate, Slots
 from vla_core.ros.params import about, declare
 from vla_core.ros.spin import run
 from vla_core.seeding import policy_step
@@ -28,7 +33,7 @@ class ExpertConfig:
 
 
 class ExpertNode(VlaLifecycleNode):
-    """Answers every SimState with a chunk while a subtask is alive."""
+    """Answers every observation with a chunk while a subtask is alive."""
 
     def __init__(self) -> None:
         super().__init__('policy')
@@ -39,20 +44,29 @@ class ExpertNode(VlaLifecycleNode):
         self._spec = load_robot(self._config.robot)
         self._gate = PolicyGate()
         self._subtask: Subtask | None = None
+        self._states: Slots[SimState] = Slots()  # not yet observed, in real time
+        self._observed_ns = -1  # not yet answered, in real time
         self._chunks = self.talk(msg.ActionChunk, 'action_chunk', qos.COMMAND)
         self._acks = self.talk(msg.TickAck, 'tick_ack', qos.EVENT)
         self.listen(msg.SimState, 'sim_state', self._on_state, qos.COMMAND)
         self.listen(msg.Subtask, 'subtask', self._on_subtask, qos.COMMAND)
         if self._config.lockstep:
             self.listen(msg.TickAck, 'tick_ack', self._on_ack, qos.EVENT)
+        else:
+            self.listen(msg.Observation, 'observation', self._on_observation, qos.COMMAND)
 
     def _on_state(self, message: msg.SimState) -> None:
         state = from_msg(message)
         if self._config.lockstep:
             self._gate.on_observation(state)
             self._answer_step()
-        elif self._subtask is not None and self._subtask.episode_id == state.episode_id:
-            self._chunks.publish(to_msg(self._chunk(state, self._subtask)))
+        else:
+            self._states.put(state.stamp_ns, state)
+            self._answer_observation()
+
+    def _on_observation(self, message: msg.Observation) -> None:
+        self._observed_ns = from_time(message.header.stamp)
+        self._answer_observation()
 
     def _on_subtask(self, message: msg.Subtask) -> None:
         subtask = from_msg(message)
@@ -63,6 +77,15 @@ class ExpertNode(VlaLifecycleNode):
     def _on_ack(self, message: msg.TickAck) -> None:
         self._gate.on_ack(from_msg(message))
         self._answer_step()
+
+    def _answer_observation(self) -> None:
+        """Answer once the observation and the state of its instant are here."""
+        state, subtask = self._states.get(self._observed_ns), self._subtask
+        if state is None:
+            return
+        self._states.forget(state.stamp_ns)
+        if subtask is not None and subtask.episode_id == state.episode_id:
+            self._chunks.publish(to_msg(self._chunk(state, subtask)))
 
     def _answer_step(self) -> None:
         step = self._gate.take() if self._config.lockstep else None
