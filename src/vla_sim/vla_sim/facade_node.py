@@ -13,9 +13,9 @@ import numpy as np
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
-from trajectory_msgs.msg import JointTrajectory
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from vla_core.ros import qos
-from vla_core.ros.arrays import from_time
+from vla_core.ros.arrays import from_time, to_time
 from vla_core.spec import RobotSpec
 from vla_sim.robot import Arm
 from vla_sim.trajectory import ErrorCode, RejectedTrajectoryError, Trajectory, TrajectoryFollower
@@ -23,6 +23,7 @@ from vla_sim.trajectory import ErrorCode, RejectedTrajectoryError, Trajectory, T
 _REACHED_M = 0.0015  # of one finger
 _STILL_M_S = 0.002
 _STILL_TICKS = 24  # control periods without motion until a gripper counts as stalled
+_FEEDBACK_TICKS = 6  # control periods in one feedback of a trajectory: 20 Hz
 
 
 class _Goals:
@@ -79,6 +80,7 @@ class TrajectoryFacade:
         self._node, self._follower = node, follower
         self._now_ns, self._heard = now_ns, heard
         self._tolerance: dict[str, np.ndarray] = {}
+        self._updates = 0  # of the running goal
         name = spec.controller.name
         node.listen(JointTrajectory, f'{name}/joint_trajectory', self._on_topic, qos.SET_POINT)
         self._goals = _Goals(
@@ -101,7 +103,9 @@ class TrajectoryFacade:
             self._follower.stop(self._now_ns())
             self._finish(ErrorCode.SUCCESSFUL, 'canceled')
             return
-        error = np.abs(self._follower.sample(self._now_ns()).position - position)
+        desired = self._follower.sample(self._now_ns()).position
+        error = np.abs(desired - position)
+        self._tell(desired, position)
         if self._now_ns() < self._follower.end_ns:
             self._check_path(error)
         elif (error > self._tolerance['goal']).any():
@@ -126,12 +130,19 @@ class TrajectoryFacade:
             self._node.get_logger().error(f'goal refused ({error.code.name}): {error}')
             return GoalResponse.REJECT
         self.drop('a newer goal arrived')
-        names = self._follower.joints
+        names, self._updates = self._follower.joints, 0
         self._tolerance = {
             'path': _tolerances(names, goal.path_tolerance),
             'goal': _tolerances(names, goal.goal_tolerance),
             'time': np.array(from_time(goal.goal_time_tolerance))}
         return GoalResponse.ACCEPT
+
+    def _tell(self, desired: np.ndarray, actual: np.ndarray) -> None:
+        """Publish feedback at a rate for people: positions (J,) [rad]."""
+        if self._updates % _FEEDBACK_TICKS == 0:
+            self._goals.running.publish_feedback(_feedback(
+                self._follower.joints, self._now_ns(), desired, actual))
+        self._updates += 1
 
     def _check_path(self, error: np.ndarray) -> None:
         if (error > self._tolerance['path']).any():
@@ -205,6 +216,18 @@ class GripperFacade:
         self._goals.finish(stalled or reached, GripperCommand.Result(
             position=float(position.mean()), effort=self._force_n if stalled else 0.0,
             stalled=stalled, reached_goal=reached))
+
+
+def _feedback(
+    names: Sequence[str], stamp_ns: int, desired: np.ndarray, actual: np.ndarray
+) -> FollowJointTrajectory.Feedback:
+    feedback = FollowJointTrajectory.Feedback(
+        joint_names=list(names),
+        desired=JointTrajectoryPoint(positions=desired.tolist()),
+        actual=JointTrajectoryPoint(positions=actual.tolist()),
+        error=JointTrajectoryPoint(positions=(desired - actual).tolist()))
+    feedback.header.stamp = to_time(stamp_ns)
+    return feedback
 
 
 def _trajectory(message: JointTrajectory) -> Trajectory:
