@@ -17,6 +17,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Image, JointState  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 from vla_control.control_node import ControlNode  # noqa: E402
@@ -27,9 +28,10 @@ from vla_core.ros import qos  # noqa: E402
 from vla_core.ros.arrays import from_time, to_image  # noqa: E402
 from vla_core.ros.convert import from_msg, to_msg  # noqa: E402
 from vla_core.ros.lifecycle import VlaLifecycleNode  # noqa: E402
+from vla_core.ros.lockstep import Ack, PLANNER, POLICY  # noqa: E402
 from vla_core.ros.robot_msgs import joint_state_to_msg, transforms_to_msg  # noqa: E402
 from vla_core.spec import load_robot  # noqa: E402
-from vla_core.types import Mode, Tick  # noqa: E402
+from vla_core.types import ActionChunk, Mode, Representation, Subtask, Tick  # noqa: E402
 from vla_interfaces import msg  # noqa: E402
 from vla_perception.perception_node import PerceptionNode  # noqa: E402
 
@@ -69,6 +71,15 @@ class Bench:
                 due = time.monotonic() + 0.05
                 act()
             self.executor.spin_once(timeout_sec=0.02)
+
+    def call(self, kind: type, service: str, request: object, act: Callable[[], None]) -> object:
+        """Return a service's answer; `act` goes on meanwhile."""
+        client = self.peer.create_client(kind, service)
+        self.until(client.service_is_ready, act)
+        future = client.call_async(request)
+        self.until(future.done, act)
+        self.peer.destroy_client(client)
+        return future.result()
 
     def close(self) -> None:
         self.executor.shutdown()
@@ -192,6 +203,85 @@ def test_control_says_when_joint_states_stop(bench: Callable[..., Bench]) -> Non
                 lambda: sensors.publish(now()))
     table.until(lambda: heard[-1].reason.startswith('joint states: none'))
     assert heard[-1].mode == Mode.HOLD
+
+
+class Commands:
+    """The planner's and the policy's word to control: stay, with as many rows as a chunk has."""
+
+    def __init__(self, peer: Node) -> None:
+        self.subtask = peer.create_publisher(msg.Subtask, 'subtask', qos.COMMAND)
+        self.chunk = peer.create_publisher(msg.ActionChunk, 'action_chunk', qos.COMMAND)
+
+    def publish(self, stamp_ns: int, value: float = 0.0) -> None:
+        self.subtask.publish(to_msg(Subtask(
+            's', 'lift-1', 'lift it', 'lift it', stamp_ns=stamp_ns, ttl_s=TIMEOUT_S)))
+        rows = np.zeros((6, 7), np.float32)
+        rows[:, 0] = value
+        self.chunk.publish(to_msg(ActionChunk(
+            stamp_ns, stamp_ns // PERIOD_NS, 'lift-1', 's', 'fake', Representation.EE_DELTA,
+            SPEC.policy.step_s, rows, 0.5)))
+
+
+class Driven:
+    """Control in lockstep with a fake simulation, planner and policy."""
+
+    def __init__(self, table: Bench) -> None:
+        self.value = 0.0  # of the chunks' first column
+        self.heard = table.hear(msg.ControlStatus, 'control_status')
+        self.commands = table.hear(JointTrajectory, f'{SPEC.controller.name}/joint_trajectory')
+        self._sensors, self._commands = Sensors(table.peer, ()), Commands(table.peer)
+        self._promise = table.peer.create_publisher(msg.TickAck, 'tick_ack', qos.EVENT)
+        self._now = clock()
+
+    def act(self) -> None:
+        """Publish one observe tick and all that control waits for."""
+        stamp = self._now()
+        self._sensors.publish(stamp, Tick(stamp, stamp // PERIOD_NS, 'lift-1', observe=True))
+        self._commands.publish(stamp, self.value)
+        for node in (PLANNER, POLICY):
+            self._promise.publish(to_msg(Ack(stamp, stamp // PERIOD_NS, 'lift-1', node, 1)))
+
+    def shows(self, mode: Mode, words: str = '') -> bool:
+        """Say whether the newest status has this mode, and such words in its reason."""
+        return bool(self.heard) and self.heard[-1].mode == mode and words in self.heard[-1].reason
+
+
+@pytest.fixture
+def driven(bench: Callable[..., Bench]) -> Iterator[tuple[Bench, Driven]]:
+    table = bench(ControlNode)
+    gripper = ActionServer(
+        table.peer, GripperCommand, SPEC.gripper.action, lambda _: GripperCommand.Result())
+    robot = Driven(table)
+    table.node.start()
+    table.until(lambda: robot.shows(Mode.POLICY), robot.act)
+    yield table, robot
+    gripper.destroy()
+
+
+def test_an_emergency_stop_lasts_until_it_is_released(driven: tuple[Bench, Driven]) -> None:
+    table, robot = driven
+    answer = table.call(SetBool, 'control/estop', SetBool.Request(data=True), robot.act)
+    assert answer.success
+    table.until(lambda: robot.shows(Mode.ESTOP, 'emergency stop'), robot.act)
+    seen = len(robot.commands)
+    table.until(lambda: len(robot.commands) > seen + 30, robot.act)  # chunks go on, to no avail
+    assert robot.shows(Mode.ESTOP)
+    table.call(SetBool, 'control/estop', SetBool.Request(data=False), robot.act)
+    table.until(lambda: robot.shows(Mode.POLICY), robot.act)
+
+
+def test_a_fault_lasts_until_it_is_cleared(driven: tuple[Bench, Driven]) -> None:
+    table, robot = driven
+    robot.value = float('nan')
+    table.until(lambda: robot.shows(Mode.FAULT, 'non-finite'), robot.act)
+    robot.value, seen = 0.0, len(robot.commands)
+    table.until(lambda: len(robot.commands) > seen + 30, robot.act)
+    assert robot.shows(Mode.FAULT)
+    answer = table.call(Trigger, 'control/clear_fault', Trigger.Request(), robot.act)
+    assert answer.success and 'non-finite' in answer.message
+    table.until(lambda: robot.shows(Mode.POLICY), robot.act)
+    again = table.call(Trigger, 'control/clear_fault', Trigger.Request(), robot.act)
+    assert again.message == 'no fault'
 
 
 def test_a_wrong_parameter_is_one_line_that_names_the_choices(bench: Callable[..., Bench]) -> None:
