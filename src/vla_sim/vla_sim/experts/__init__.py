@@ -49,11 +49,23 @@ def expert_chunk(state: SimState, task: str, length: int) -> tuple[np.ndarray, f
 def _predicted(state: SimState, move: np.ndarray) -> SimState:
     target = advance(state, move)
     fingers = float(np.clip(move[6] - state.gripper, -0.31, 0.31))  # 0.15 m/s a finger
+    held = _carried(state, target) if move[6] < 0.5 else {}
+    drawer = state.joints['drawer']
+    if 'drawer_handle' in held:  # it opens towards -x and goes nowhere else
+        drawer -= float(target[0] - state.tool_pose[0])
+    return replace(
+        state, tool_pose=target, tool_target=target, gripper_target=move[6],
+        gripper=state.gripper if held else max(state.gripper + fingers, 0.0),
+        objects={**state.objects, **held}, joints={**state.joints, 'drawer': drawer},
+        contacts={name: state.contacts.get(name, 0.0) for name in held})
+
+
+def _carried(state: SimState, target: np.ndarray) -> dict[str, np.ndarray]:
+    """Return where (7,) what the fingers hold goes when the tool goes to `target`."""
     moved = compose(target, inverse(state.tool_pose))
     held = {name: compose(moved, pose) for name, pose in state.objects.items()
-            if name in BLOCK_COLOURS and blocks.holds(state, name) and move[6] < 0.5}
-    grip = max(state.gripper + fingers, 0.0 if not held else state.gripper)
-    return replace(
-        state, tool_pose=target, tool_target=target, gripper=grip, gripper_target=move[6],
-        objects={**state.objects, **held},
-        contacts={name: state.contacts.get(name, 0.0) for name in held})
+            if name in BLOCK_COLOURS and blocks.holds(state, name)}
+    if fixtures.holds_handle(state):
+        held['drawer_handle'] = state.objects['drawer_handle'].copy()
+        held['drawer_handle'][0] += target[0] - state.tool_pose[0]
+    return held

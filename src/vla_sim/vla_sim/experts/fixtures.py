@@ -30,6 +30,14 @@ def press_button(state: SimState) -> Step:
     return Step(goal, CLOSED, min(1.0, progress + 0.2 * (pressed > 0.6)), slow=0.7)
 
 
+def holds_handle(state: SimState) -> bool:
+    """Say whether the closed fingers have the drawer's handle between them."""
+    handle, tool = state.objects['drawer_handle'], state.tool_pose
+    gap = float(np.hypot(*(handle[:2] - tool[:2])))
+    closed = state.gripper_target < 0.5 and _GRIPPED[0] < state.gripper < _GRIPPED[1]
+    return closed and gap < 0.04 and tool[2] < handle[2] + 0.03
+
+
 def _move_drawer(state: SimState, opening: float) -> Step:
     handle, tool = state.objects['drawer_handle'], state.tool_pose
     gap = float(np.hypot(*(handle[:2] - tool[:2])))
@@ -41,12 +49,13 @@ def _move_drawer(state: SimState, opening: float) -> Step:
     aside = np.abs(handle[:2] - tool[:2])
     at_handle = aside[0] < 0.015 and aside[1] < 0.02 and tool[2] < handle[2] + 0.02
     closing = state.gripper_target < 0.5
-    gripped = closing and _GRIPPED[0] < state.gripper < _GRIPPED[1]
-    if gripped and gap < 0.04 and tool[2] < handle[2] + 0.03:
+    if holds_handle(state):
         way = state.joints['drawer'] - opening  # the drawer opens towards -x
         goal = np.array([state.tool_target[0] + way, handle[1], handle[2]])
         return Step(goal, CLOSED, 0.5 + 0.45 * (1.0 - left / DRAWER_TRAVEL), slow=0.7)
-    if at_handle and (closing or state.gripper > 0.6):
+    # Fingers on their way to the handle go on closing, also where a late command moves the arm.
+    shutting = closing and gap < 0.035 and state.gripper > _GRIPPED[0]
+    if shutting or (at_handle and (closing or state.gripper > 0.6)):
         return Step(handle[:3], CLOSED, 0.45)
     low = handle[2] + 0.055
     goal = handle[:3].copy()
