@@ -6,6 +6,7 @@ import time
 import traceback
 from typing import Any
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
@@ -29,7 +30,8 @@ class VlaLifecycleNode(LifecycleNode):
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
-        self.declare_parameter('autostart', True)
+        self.declare_parameter('autostart', True, ParameterDescriptor(
+            description='configure and activate at the start', read_only=True))
         self.active = False
         self.diagnostics = Diagnostics(self)
         self._failure: Exception | None = None
