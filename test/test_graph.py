@@ -125,18 +125,26 @@ def killed_run(folder: Path, victim: str) -> tuple[Record, float]:
     return record, assassin.killed_s
 
 
-def hold_after(record: Record, since_s: float, words: str) -> tuple[Status, float]:
-    """Return the first hold for a reason with such words, and when the arm was free again."""
-    later = [status for status in record.statuses if status.sent_s > since_s]
-    begin = next(i for i, status in enumerate(later)
-                 if status.mode == Mode.HOLD and words in status.reason)
-    end = next(status.sent_s for status in later[begin:] if status.mode == Mode.POLICY)
-    return later[begin], end
+def longest_hold(record: Record, since_s: float) -> tuple[list[Status], float]:
+    """Return the statuses of the longest hold after an instant, and when the arm moved on.
+
+    The death's own hold: shorter ones come where the machine lets joint states wait.
+    """
+    holds, running = [], []
+    for status in (status for status in record.statuses if status.sent_s > since_s):
+        if status.mode == Mode.HOLD:
+            running.append(status)
+        elif running:
+            holds.append((running, status.sent_s))
+            running = []
+    return max(holds, key=lambda hold: hold[1] - hold[0][0].sent_s)
 
 
-def last_word(hold: Status) -> float:
-    """Return when (this host's clock) control heard the last chunk, on a busy machine late."""
-    return hold.sent_s - float(re.search(r'no chunk for ([\d.]+) s', hold.reason)[1])
+def last_word(hold: Sequence[Status]) -> float:
+    """Return when (this host's clock) control heard the last chunk: late on a busy machine."""
+    found = [(status.sent_s, re.search(r'no chunk for ([\d.]+) s', status.reason))
+             for status in hold]
+    return min((sent_s - float(match[1]) for sent_s, match in found if match), default=0.0)
 
 
 def arms_time(record: Record, sent_s: float) -> float:
@@ -183,7 +191,8 @@ def test_the_arm_rests_soon_after_a_death_and_the_run_goes_on(
     tmp_path: Path, victim: str
 ) -> None:
     record, killed_s = killed_run(tmp_path, victim)
-    hold, resumed_s = hold_after(record, killed_s, 'no chunk for')
+    hold, resumed_s = longest_hold(record, killed_s)
+    assert any('chunk' in status.reason for status in hold)
     dead_s = arms_time(record, max(killed_s, last_word(hold)))
     assert_rests(record, dead_s + REST_S, arms_time(record, resumed_s))
     assert_within_limits(record, arms_time(record, killed_s), dead_s + REST_S)
@@ -191,7 +200,8 @@ def test_the_arm_rests_soon_after_a_death_and_the_run_goes_on(
 
 def test_without_a_planner_the_arm_rests_at_the_subtasks_ttl(tmp_path: Path) -> None:
     record, killed_s = killed_run(tmp_path, 'planner')
-    _, resumed_s = hold_after(record, killed_s, 'planner: subtask not renewed')
+    hold, resumed_s = longest_hold(record, killed_s)
+    assert any('planner: subtask not renewed' in status.reason for status in hold)
     dead_s = arms_time(record, killed_s)
     assert_rests(record, dead_s + TTL_S + REST_S, arms_time(record, resumed_s))
     assert_within_limits(record, dead_s, dead_s + REST_S)  # free motion, no contact

@@ -2,13 +2,22 @@
 
 import numpy as np
 import pytest
-
 from vla_core.episode import (
-    check_name, Episode, EpisodeBuilder, Intervention, Stream, SubtaskSpan,
+    check_name,
+    Episode,
+    EpisodeBuilder,
+    Intervention,
+    Stream,
+    SubtaskSpan,
 )
 from vla_core.errors import InvalidDataError
 from vla_core.types import (
-    ActionChunk, Observation, Representation, SimState, Subtask, TaskOutcome,
+    ActionChunk,
+    Observation,
+    Representation,
+    SimState,
+    Subtask,
+    TaskOutcome,
 )
 
 STEP_NS = 83_333_333

@@ -4,11 +4,14 @@ from math import cos, pi, sin, sqrt
 
 import numpy as np
 import pytest
-
 from vla_core import geometry
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.frames import (
-    DisconnectedFramesError, FrameBuffer, TooNewError, TooOldError, UnknownFrameError,
+    DisconnectedFramesError,
+    FrameBuffer,
+    TooNewError,
+    TooOldError,
+    UnknownFrameError,
 )
 
 SECOND = 1_000_000_000

@@ -2,12 +2,12 @@
 
 from math import pi
 
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
-
 from vla_core import geometry
 from vla_core.errors import InvalidDataError
 

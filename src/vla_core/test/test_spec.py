@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-
 from vla_core import spec as spec_module
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.spec import load_robot, robot_names
+import yaml
 
 
 def shipped(name: str) -> dict:

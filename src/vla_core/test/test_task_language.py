@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from vla_core.errors import UnknownNameError
 from vla_core.tasks import task, TASKS
 

@@ -2,10 +2,10 @@
 
 from math import inf
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-
 from vla_core.episode import Stream
 from vla_core.errors import InvalidDataError
 from vla_core.geometry import interpolate_pose, rotvec_to_quat

@@ -2,14 +2,21 @@
 
 from math import pi
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.transforms import (
-    AbsoluteToDelta, Chain, DeltaToAbsolute, MODES, Normalize, PixelMap, Resize, Statistics,
+    AbsoluteToDelta,
+    Chain,
+    DeltaToAbsolute,
+    MODES,
+    Normalize,
+    PixelMap,
+    Resize,
+    Statistics,
 )
 
 quick = settings(deadline=None, max_examples=50, derandomize=True)

@@ -9,10 +9,14 @@ import re
 from typing import Protocol
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError
 from vla_core.types import (
-    ActionChunk, JointCommand, Observation, SimState, Subtask, TaskOutcome,
+    ActionChunk,
+    JointCommand,
+    Observation,
+    SimState,
+    Subtask,
+    TaskOutcome,
 )
 
 # A name may become a file, a folder or a column: nothing in it can leave the folder.

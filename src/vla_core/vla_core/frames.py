@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from math import isfinite, sqrt
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError, UnknownNameError, VlaError
 from vla_core.geometry import (
-    compose, compose_chain, Floats, IDENTITY_POSE, interpolate_floats, inverse,
+    compose,
+    compose_chain,
+    Floats,
+    IDENTITY_POSE,
+    interpolate_floats,
+    inverse,
 )
 
 NORM_TOLERANCE = 1e-2  # of a quaternion's length, as in tf2
@@ -139,7 +143,7 @@ class FrameBuffer:
         ours = compose_chain(reversed(up.values()))
         if common == source:
             return inverse(ours)
-        path = list(down.values())[:list((*down, reached)).index(common)]
+        path = list(down.values())[:[*down, reached].index(common)]
         return compose(inverse(ours), compose_chain(reversed(path)))
 
     def latest(self, target: str, source: str) -> np.ndarray:

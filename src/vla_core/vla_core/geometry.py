@@ -11,7 +11,6 @@ from functools import reduce
 from math import asin, atan2, cos, hypot, pi, sin, sqrt
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError
 
 IDENTITY_POSE = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])

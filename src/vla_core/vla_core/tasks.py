@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-
 from vla_core.errors import UnknownNameError
 
 BLOCK_COLOURS = ('red', 'blue', 'pink')

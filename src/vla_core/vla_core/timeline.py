@@ -18,7 +18,6 @@ from math import inf
 from typing import Any
 
 import numpy as np
-
 from vla_core.episode import Stream
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.spec import StreamSpec

@@ -10,10 +10,12 @@ from typing import Protocol
 
 import numpy as np
 from scipy import sparse
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.geometry import (
-    apply_delta, delta_between, quat_to_rotvec, rotvec_to_quat,
+    apply_delta,
+    delta_between,
+    quat_to_rotvec,
+    rotvec_to_quat,
 )
 
 MODES = ('mean_std', 'quantile')

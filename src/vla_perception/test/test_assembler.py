@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from vla_core.errors import InvalidDataError, UnknownNameError, VlaError
 from vla_core.geometry import compose_chain, rotvec_to_quat
 from vla_core.spec import load_robot
@@ -54,7 +53,7 @@ def test_equal_stamps_give_the_values_bit_by_bit() -> None:
     assert observation.gripper == (0.01 + 0.03) / 0.08
     assert observation.stamp_ns == NOW + 8 * MS
     assert observation.episode_id == 'e0'
-    assert observation.age_s == {name: 0.0 for name in SPEC.streams}
+    assert observation.age_s == dict.fromkeys(SPEC.streams, 0.0)
 
 
 def test_joints_are_mapped_by_name() -> None:

@@ -2,13 +2,17 @@
 
 import array
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_perception.images import (
-    decode_depth, decode_rgb, FrozenCamera, LAYOUTS, view_image,
+    decode_depth,
+    decode_rgb,
+    FrozenCamera,
+    LAYOUTS,
+    view_image,
 )
 
 

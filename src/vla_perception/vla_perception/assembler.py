@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.frames import (
-    DisconnectedFramesError, FrameBuffer, TooNewError, TooOldError, UnknownFrameError,
+    DisconnectedFramesError,
+    FrameBuffer,
+    TooNewError,
+    TooOldError,
+    UnknownFrameError,
 )
 from vla_core.spec import RobotSpec
 from vla_core.timeline import MissingStreamError, Sample, StaleStreamError, StreamBuffer

@@ -7,7 +7,6 @@ memory alike. Encodings are those of sensor_msgs/image_encodings.
 from typing import Any
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError, UnknownNameError
 
 # encoding -> element type, channels

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-
 from vla_core.errors import VlaError
 from vla_core.types import ActionChunk, Done, Observation, Representation, Subtask
 from vla_planner.embedded import EmbeddedPlanner, PlannerConfig

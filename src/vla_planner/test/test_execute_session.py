@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-
 from vla_core.errors import VlaError
 from vla_core.types import ActionChunk, Done, Observation, Representation, Subtask
 from vla_planner.session import ExecuteSession, Silence

@@ -3,10 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
-
 from vla_core.errors import VlaError
 from vla_core.tasks import TASKS
-from vla_planner.language import UnknownInstructionError, nearest, parse
+from vla_planner.language import nearest, parse, UnknownInstructionError
 
 SENTENCES = [(name, sentence) for name, task in TASKS.items() for sentence in task.sentences]
 JOINTS = [', then ', ' and then ', ' then ', ' and ', '; ', '. ', ', ', ', after that ', '. Then ']

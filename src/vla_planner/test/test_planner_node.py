@@ -15,12 +15,11 @@ from action_msgs.msg import GoalStatus  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 from rclpy.experimental.events_executor import EventsExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from vla_interfaces import msg  # noqa: E402
-
 from vla_core.ros import qos  # noqa: E402
 from vla_core.ros.convert import from_msg, to_msg  # noqa: E402
 from vla_core.ros.lockstep import Ack  # noqa: E402
 from vla_core.types import ActionChunk, Observation, Representation, Subtask, Tick  # noqa: E402
+from vla_interfaces import msg  # noqa: E402
 from vla_planner.embedded import EmbeddedPlanner  # noqa: E402
 from vla_planner.planner_node import PlannerNode  # noqa: E402
 

@@ -3,10 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-
 from vla_core.errors import VlaError
 from vla_core.tasks import TASKS
-from vla_planner.schema import Plan, PlanStep, from_json, to_json
+from vla_planner.schema import from_json, Plan, PlanStep, to_json
 
 STEPS = st.builds(
     PlanStep, st.sampled_from(sorted(TASKS)), st.just('open the drawer'), st.text(max_size=99)

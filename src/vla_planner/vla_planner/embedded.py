@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from vla_core.errors import InvalidDataError
 from vla_core.types import ActionChunk, Done, Observation, Subtask
 from vla_planner.language import parse

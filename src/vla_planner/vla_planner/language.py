@@ -12,7 +12,12 @@ from vla_core.errors import VlaError
 from vla_core.tasks import TASKS
 from vla_planner import clauses
 from vla_planner.grammar import (
-    Frame, GrammarError, is_preparation, read_frame, refer, tasks_of,
+    Frame,
+    GrammarError,
+    is_preparation,
+    read_frame,
+    refer,
+    tasks_of,
 )
 from vla_planner.schema import MAX_STEPS, Plan, PlanStep
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from vla_interfaces import msg
-from vla_interfaces.action import ExecuteInstruction
-
 from vla_core.errors import VlaError
 from vla_core.ros import params, qos, spin
 from vla_core.ros.convert import from_msg, to_msg
@@ -15,6 +12,8 @@ from vla_core.ros.diagnostics import OK, WARN
 from vla_core.ros.lifecycle import VlaLifecycleNode
 from vla_core.ros.lockstep import Ack, PLANNER, PlannerGate, PlannerInput, Slots
 from vla_core.types import Done, Observation, Tick
+from vla_interfaces import msg
+from vla_interfaces.action import ExecuteInstruction
 from vla_planner.embedded import EmbeddedPlanner, PlannerConfig
 from vla_planner.session import ExecuteSession, Silence
 

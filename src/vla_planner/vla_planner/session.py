@@ -71,11 +71,11 @@ class Silence:
 
     def __init__(self, topics: Sequence[str]) -> None:
         """Watch `topics`; call `begin` before asking."""
-        self._heard_s = {topic: 0.0 for topic in topics}
+        self._heard_s = dict.fromkeys(topics, 0.0)
 
     def begin(self, steady_s: float) -> None:
         """Start waiting for all of them [s]."""
-        self._heard_s = {topic: steady_s for topic in self._heard_s}
+        self._heard_s = dict.fromkeys(self._heard_s, steady_s)
 
     def hear(self, topic: str, steady_s: float) -> None:
         """Hear one of them [s]."""
