@@ -207,6 +207,13 @@ def test_without_a_planner_the_arm_rests_at_the_subtasks_ttl(tmp_path: Path) -> 
     assert_within_limits(record, dead_s, dead_s + REST_S)  # free motion, no contact
 
 
+def test_without_control_the_arm_stops_by_itself(tmp_path: Path) -> None:
+    record, killed_s = killed_run(tmp_path, 'control')
+    dead_s = arms_time(record, killed_s)
+    assert_rests(record, dead_s + REST_S, arms_time(record, killed_s + AWAY.backoff_s))
+    assert_within_limits(record, dead_s, dead_s + REST_S)
+
+
 class RecorderAssassin:
     """Kills the recorder once it has written an episode; the next waits until it is back."""
 
