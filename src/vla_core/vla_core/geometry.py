@@ -63,12 +63,6 @@ def quat_multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array(_multiply(_floats(a), _floats(b)))
 
 
-def quat_conjugate(quat: np.ndarray) -> np.ndarray:
-    """Return the inverse (4,) of a unit quaternion."""
-    x, y, z, w = _floats(quat)
-    return np.array([-x, -y, -z, w])
-
-
 def quat_normalize(quat: np.ndarray) -> np.ndarray:
     """Return the quaternion (4,) at unit length; raise InvalidDataError for one without."""
     x, y, z, w = _floats(quat)

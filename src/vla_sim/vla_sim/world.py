@@ -8,7 +8,6 @@ from vla_sim.robot import Arm
 from vla_sim.scene import Layout
 
 PHYSICS_HZ = 240
-_PRESSED = 0.6  # of the button's travel
 
 
 class World:
@@ -64,10 +63,6 @@ class World:
         travel = pybullet.getJointState(self.button, 0, physicsClientId=self.client)[0]
         return float(np.clip(travel / scene.BUTTON_TRAVEL, 0.0, 1.0))
 
-    def is_pressed(self) -> bool:
-        """Say whether the button is down."""
-        return self.pressed() >= _PRESSED
-
     def objects(self) -> dict[str, np.ndarray]:
         """Return the (7,) pose of everything that can be named in a sentence."""
         poses = {name: self._pose(body) for name, body in self.blocks.items()}
@@ -76,11 +71,6 @@ class World:
         poses['drawer_handle'] = self._offset(
             self.cabinet, (-scene.HANDLE_REACH - self.drawer(), 0.0, scene.HANDLE_HEIGHT))
         return poses
-
-    def speed(self, name: str) -> float:
-        """Return the speed of a block [m/s]."""
-        linear, _ = pybullet.getBaseVelocity(self.blocks[name], physicsClientId=self.client)
-        return float(np.linalg.norm(linear))
 
     def _pose(self, body: int) -> np.ndarray:
         position, turn = pybullet.getBasePositionAndOrientation(body, physicsClientId=self.client)
