@@ -53,6 +53,20 @@ def require_compiler():
         raise SetupError(
             'no C++ compiler, needed once to build the messages; '
             'install the package g++ (sudo apt install g++)')
+    if not any(shutil.which(name) for name in ('make', 'gmake')):
+        raise SetupError(
+            'no make, needed once to build the messages; '
+            'install the package make (sudo apt install make)')
+
+
+def require_headers(python):
+    """Raise unless the interpreter has the C headers that message packages are built with."""
+    look = ('import os, sysconfig; '
+            "assert os.path.exists(os.path.join(sysconfig.get_path('include'), 'Python.h'))")
+    if not _runs(python, look):
+        raise SetupError(
+            f'{python} has no C headers, needed once to build the messages; '
+            'install the package python3-dev (sudo apt install python3-dev)')
 
 
 def ensure_home(root):

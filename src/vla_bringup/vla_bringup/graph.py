@@ -82,7 +82,8 @@ def graph_environment() -> dict[str, str]:
     profile = os.environ.get('FASTRTPS_DEFAULT_PROFILES_FILE', str(shared_memory_profile()))
     return {
         'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'ROS_AUTOMATIC_DISCOVERY_RANGE':
+            os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
         'PYTHONUNBUFFERED': '1',
         'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '1'),
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from std_srvs.srv import SetBool
-from vla_core.errors import VlaError
+from vla_core.errors import UnknownNameError, VlaError
 from vla_core.ros import qos
 from vla_core.ros.arrays import from_time
 from vla_core.ros.lifecycle import VlaLifecycleNode
@@ -17,6 +17,7 @@ from vla_sim.facade_node import GripperFacade, TrajectoryFacade
 from vla_sim.pacing import CommandGate, Pacer
 from vla_sim.sensors_node import Sensors
 
+SCENE = 'table'  # the one there is
 _CLOCK_TICKS = 2  # control periods in one /clock message in real time: 60 Hz
 _MISSED_S = 2.0  # without an acknowledgement for so long, say who is missing
 
@@ -86,6 +87,8 @@ class SimNode(VlaLifecycleNode):
         return response
 
     def _begin(self, request: Reset.Request) -> None:
+        if request.scene not in ('', SCENE):
+            raise UnknownNameError('scene', request.scene, (SCENE,))
         self._running = False
         self._gate.close()
         self._arm.drop('the episode was reset')
