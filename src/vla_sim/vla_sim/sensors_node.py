@@ -22,7 +22,6 @@ class Sensors:
 
     def __init__(self, node: VlaLifecycleNode, environment: TableEnvironment) -> None:
         self._environment, self._spec = environment, environment.spec
-        self._fixed = _fixed_links(environment)
         talk = node.talk
         self._joints = talk(JointState, 'joint_states', qos.SENSOR_RELIABLE)
         self._tf = talk(TFMessage, 'tf', qos.SENSOR_RELIABLE)
@@ -49,10 +48,10 @@ class Sensors:
         self._joints.publish(joint_state_to_msg(
             stamp, names, np.concatenate([position, fingers]),
             np.concatenate([velocity, finger_speed])))
+        # Fixed links too: composed poses then have the bits of the in-process environment.
         chain = environment.kinematics.chain(position, float(fingers.mean()))
-        self._tf.publish(transforms_to_msg([
-            (parent, child, stamp, pose) for parent, child, pose in chain
-            if child not in self._fixed]))
+        self._tf.publish(transforms_to_msg(
+            [(parent, child, stamp, pose) for parent, child, pose in chain]))
 
     def publish_clock(self) -> None:
         """Publish the simulated time."""
@@ -82,18 +81,6 @@ class Sensors:
     def _static_links(self) -> list[tuple[str, str, int, np.ndarray]]:
         identity = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
         base, camera = self._spec.base_frame, self._spec.cameras['static'].frame
-        chain = self._environment.kinematics.chain(self._spec.joints.home)
         return [
             (self._spec.world_frame, base, 0, identity),
-            (base, camera, 0, static_camera_pose()),
-            *((parent, child, 0, pose) for parent, child, pose in chain if child in self._fixed)]
-
-
-def _fixed_links(environment: TableEnvironment) -> frozenset[str]:
-    """Return the links whose place in their parent no joint changes."""
-    kinematics, home = environment.kinematics, environment.spec.joints.home
-    travel = environment.spec.gripper.finger_travel_m
-    still, moved = kinematics.chain(home), kinematics.chain(home + 0.1, travel)
-    return frozenset(
-        child for (_, child, here), (_, _, there) in zip(still, moved, strict=True)
-        if np.array_equal(here, there))
+            (base, camera, 0, static_camera_pose())]
