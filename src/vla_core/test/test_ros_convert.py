@@ -21,7 +21,8 @@ from vla_core.ros.lockstep import Ack
 stamps = st.integers(0, 2**31 * 10**9 - 1)
 floats = st.floats(allow_nan=False, width=64)
 names = st.text('abcdefghij_0123456789', min_size=1, max_size=20)
-words = st.text(max_size=60)
+# A ROS string ends at its first NUL: the planner refuses control characters before that.
+words = st.text(st.characters(codec='utf-8', exclude_characters='\x00'), max_size=60)
 poses = hnp.arrays(np.float64, 7, elements=floats)
 counts = st.integers(0, 2**16 - 1)
 
