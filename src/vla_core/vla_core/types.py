@@ -127,12 +127,14 @@ class SimState:
     episode_id: str
     task: str
     objects: Mapping[str, np.ndarray]  # name -> (7,) pose in the base frame
-    joints: Mapping[str, float]  # articulated fixtures: 'drawer' [m], 'button' 0..1
+    joints: Mapping[str, float]  # fixtures: 'drawer', 'door' [m]; 'button', 'switch' 0..1; lamps 0, 1
     tool_pose: np.ndarray  # (7,) measured
     tool_target: np.ndarray  # (7,) what the controller is being asked for
     gripper: float  # measured opening 0..1
     gripper_target: float  # commanded opening 0..1
     contacts: Mapping[str, float] = field(default_factory=dict)  # object -> finger force [N]
+    speeds: Mapping[str, float] = field(default_factory=dict)  # object -> [m/s]
+    touching: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # object -> names
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from vla_core.rollout import rollout
 from vla_core.types import JointCommand
 from vla_sim.collect import DisturbedExpert, Noise, NoiseConfig
 from vla_sim.environment import TableEnvironment
-from vla_sim.tasks import TASKS
+from vla_sim.tasks.bowl import TASKS
 
 
 class Trace:

@@ -7,7 +7,7 @@ from vla_core.rollout import rollout
 from vla_sim.collect import DemoConfig, demonstrate, DisturbedExpert, Noise, NoiseConfig
 from vla_sim.environment import TableEnvironment
 from vla_sim.experts.motion import STEP_MAX
-from vla_sim.tasks import TASKS
+from vla_sim.tasks.bowl import TASKS
 
 
 @pytest.mark.parametrize('task', TASKS)

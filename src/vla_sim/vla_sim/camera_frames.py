@@ -5,20 +5,18 @@ from vla_core.geometry import matrix_to_quat
 from vla_core.spec import RobotSpec
 from vla_sim.cameras import intrinsics, StaticView, WRIST_FOV_DEG
 
-_FOV_DEG = {'static': StaticView().fov_deg, 'wrist': WRIST_FOV_DEG}
 
-
-def camera_matrices(spec: RobotSpec) -> dict[str, np.ndarray]:
+def camera_matrices(spec: RobotSpec, view: StaticView) -> dict[str, np.ndarray]:
     """Return the (3, 3) pinhole matrix K [px] of every camera by name."""
-    return {name: intrinsics(camera, _FOV_DEG[name]) for name, camera in spec.cameras.items()}
+    fov_deg = {'static': view.fov_deg, 'wrist': WRIST_FOV_DEG}
+    return {name: intrinsics(camera, fov_deg[name]) for name, camera in spec.cameras.items()}
 
 
-def static_camera_pose() -> np.ndarray:
-    """Return the (7,) pose of the static camera's optical frame in the base frame.
+def static_camera_pose(view: StaticView) -> np.ndarray:
+    """Return the (7,) pose of a static camera's optical frame in the base frame.
 
     z looks along the view, x to the right of the image, y down.
     """
-    view = StaticView()
     eye = np.array(view.eye)
     forward = np.array(view.target) - eye
     forward /= np.linalg.norm(forward)

@@ -1,10 +1,12 @@
 """The scene's two cameras, rendered by PyBullet's software renderer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from vla_core.spec import CameraSpec
 from vla_sim.engine import pybullet
+from vla_sim.variation import Light
 
 _NEAR, _FAR = 0.02, 3.0  # [m]
 
@@ -21,9 +23,11 @@ class StaticView:
 WRIST_FOV_DEG = 75.0
 
 
-def static_view(view: StaticView) -> tuple[float, ...]:
-    """Return PyBullet's view matrix of the static camera."""
-    return pybullet.computeViewMatrix(view.eye, view.target, (0.0, 0.0, 1.0))
+def static_view(view: StaticView, shift: Sequence[float] = (0.0,) * 6) -> tuple[float, ...]:
+    """Return PyBullet's view matrix of the static camera, eye and target moved by `shift` [m]."""
+    eye = [a + b for a, b in zip(view.eye, shift[:3], strict=True)]
+    target = [a + b for a, b in zip(view.target, shift[3:], strict=True)]
+    return pybullet.computeViewMatrix(eye, target, (0.0, 0.0, 1.0))
 
 
 def optical_view(pose: np.ndarray) -> tuple[float, ...]:
@@ -34,13 +38,17 @@ def optical_view(pose: np.ndarray) -> tuple[float, ...]:
         eye.tolist(), (eye + turn[:, 2]).tolist(), (-turn[:, 1]).tolist())
 
 
-def render(client: int, camera: CameraSpec, view: tuple, fov_deg: float) -> np.ndarray:
+def render(
+    client: int, camera: CameraSpec, view: tuple, fov_deg: float, light: Light
+) -> np.ndarray:
     """Return an (H, W, 3) uint8 RGB image."""
     projection = pybullet.computeProjectionMatrixFOV(
         fov_deg, camera.width / camera.height, _NEAR, _FAR)
     pixels = pybullet.getCameraImage(
         camera.width, camera.height, view, projection, shadow=0,
-        lightDirection=(0.4, -0.3, 1.0), renderer=pybullet.ER_TINY_RENDERER,
+        lightDirection=light.direction, lightColor=light.colour,
+        lightAmbientCoeff=light.ambient, lightDiffuseCoeff=light.diffuse,
+        lightSpecularCoeff=light.specular, renderer=pybullet.ER_TINY_RENDERER,
         flags=pybullet.ER_NO_SEGMENTATION_MASK, physicsClientId=client)[2]
     return np.ascontiguousarray(np.asarray(pixels, dtype=np.uint8)[..., :3])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from vla_core.control.controller import ArmController
-from vla_core.episode import EpisodeBuilder, EpisodeWriter
+from vla_core.episode import EpisodeBuilder, EpisodeWriter, Label
 from vla_core.protocols import Policy
 from vla_core.rollout import rollout
 from vla_core.tasks import draw_instruction
@@ -24,9 +24,8 @@ from vla_core.types import (
     TaskOutcome,
 )
 from vla_sim.environment import TableEnvironment
-from vla_sim.experts import expert_chunk, expert_step
+from vla_sim.experts.chunk import expert_chunk, expert_step
 from vla_sim.experts.motion import STEP_MAX
-from vla_sim.tasks import TASKS
 
 CHUNK = 3  # rows the disturbed expert sends; it is asked again at every step
 
@@ -85,8 +84,10 @@ class DisturbedExpert:
 
     name = 'expert'
 
-    def __init__(self, environment: TableEnvironment, noise: Noise | None = None) -> None:
-        self._environment, self._noise = environment, noise
+    def __init__(
+        self, environment: TableEnvironment, noise: Noise | None = None, rows: int = CHUNK
+    ) -> None:
+        self._environment, self._noise, self._rows = environment, noise, rows
         self._sequence = 0
 
     def reset(self) -> None:
@@ -99,7 +100,8 @@ class DisturbedExpert:
         """Return the expert's chunk for the environment's present state."""
         del previous, rng
         state = self._environment.state()
-        rows, progress = expert_chunk(state, state.task, CHUNK)
+        rows, progress = expert_chunk(
+            self._environment.expert, state, self._environment.start, self._rows)
         if self._noise is not None:
             limits = self._environment.spec.policy
             rows[0] = self._noise(rows[0].astype(np.float64))
@@ -116,8 +118,8 @@ class DisturbedExpert:
 class LabelledEpisode:
     """A Subscriber that records what the expert would have done at every step."""
 
-    def __init__(self, builder: EpisodeBuilder) -> None:
-        self._builder = builder
+    def __init__(self, builder: EpisodeBuilder, environment: TableEnvironment) -> None:
+        self._builder, self._environment = builder, environment
 
     def on_reset(self, observation: Observation, state: SimState, instruction: str) -> None:
         """Pass it on."""
@@ -127,7 +129,7 @@ class LabelledEpisode:
         self, observation: Observation, state: SimState, subtask: Subtask, chunk: ActionChunk
     ) -> None:
         """Record the step with the expert's progress."""
-        progress = expert_step(state, state.task)[1]
+        progress = expert_step(self._environment.expert, state, self._environment.start)[1]
         self._builder.on_step(observation, state, subtask, replace(chunk, progress=progress))
 
     def on_command(self, command: JointCommand) -> None:
@@ -138,12 +140,14 @@ class LabelledEpisode:
         self._builder.on_end(outcome)
 
 
-def expert_label(
-    observation: Observation, state: SimState, subtask: Subtask, chunk: ActionChunk
-) -> np.ndarray:
-    """Return the expert's clean (7,) action for the state."""
-    del observation, subtask, chunk
-    return expert_step(state, state.task)[0]
+def expert_label(environment: TableEnvironment) -> Label:
+    """Return the function that says the expert's clean (7,) action for a state."""
+    def label(
+        observation: Observation, state: SimState, subtask: Subtask, chunk: ActionChunk
+    ) -> np.ndarray:
+        del observation, subtask, chunk
+        return expert_step(environment.expert, state, environment.start)[0]
+    return label
 
 
 def demonstrate(
@@ -155,33 +159,35 @@ def demonstrate(
     Failures are written too, labelled as such; the reader decides what to train on.
     """
     rng = np.random.default_rng([seed, 11])
-    stage = environment
+    stage: TableEnvironment | Continued = environment
     for part in range(4):
         actor = learner or DisturbedExpert(environment, Noise(config.noise, rng))
-        outcome = _record(stage, task, seed, writer, config, actor)
+        outcome = _record(stage, environment, task, seed, writer, config, actor)
         yield outcome
-        open_tasks = [name for name in TASKS if name != task and environment.feasible(name)]
+        open_tasks = [name for name in environment.scene.tasks
+                      if name != task and environment.feasible(name)]
         if not outcome.success or rng.random() > config.follow_up or not open_tasks:
             return
         task = str(rng.choice(open_tasks))
-        stage = _Continued(environment, part + 1)
+        stage = Continued(environment, part + 1)
 
 
 def _record(
-    stage: 'TableEnvironment | _Continued', task: str, seed: int, writer: EpisodeWriter,
-    config: DemoConfig, actor: Policy,
+    stage: 'TableEnvironment | Continued', environment: TableEnvironment, task: str, seed: int,
+    writer: EpisodeWriter, config: DemoConfig, actor: Policy,
 ) -> TaskOutcome:
     builder = EpisodeBuilder(
-        stage.spec.name, seed, record_sim=True, label=expert_label, meta={'actor': actor.name})
+        stage.spec.name, seed, record_sim=True, label=expert_label(environment),
+        meta={'actor': actor.name, 'scene': environment.scene.name})
     outcome = rollout(
         stage, ArmController(stage.spec), actor, None, draw_instruction(task, seed),
         seed=seed, task=task,
-        timeout_s=config.timeout_s, subscribers=(LabelledEpisode(builder),)).outcome
+        timeout_s=config.timeout_s, subscribers=(LabelledEpisode(builder, environment),)).outcome
     writer.write(builder.build())
     return outcome
 
 
-class _Continued:
+class Continued:
     """An environment whose reset begins a task where the last one ended."""
 
     def __init__(self, environment: TableEnvironment, part: int) -> None:

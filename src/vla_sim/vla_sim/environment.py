@@ -3,18 +3,19 @@
 import zlib
 
 import numpy as np
-from vla_core.errors import InvalidDataError
+from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.frames import FrameBuffer
+from vla_core.geometry import compose, rotvec_to_quat
 from vla_core.kinematics import Kinematics
 from vla_core.spec import load_robot, RobotSpec
 from vla_core.tasks import draw_instruction
 from vla_core.types import JointCommand, Observation, SimState, TaskOutcome
-from vla_sim.cameras import optical_view, render, static_view, StaticView, WRIST_FOV_DEG
-from vla_sim.experts.motion import DOWN
-from vla_sim.scene import Layout, sample_layout
-from vla_sim.tasks import find_task
-from vla_sim.tasks.task import Task
+from vla_sim.cameras import optical_view, render, static_view, WRIST_FOV_DEG
+from vla_sim.catalogue import find_scene
+from vla_sim.experts.motion import downward
+from vla_sim.scenes.scene import Expert, Layout, Task
 from vla_sim.trajectory import FollowerConfig, Trajectory, TrajectoryFollower
+from vla_sim.variation import PLAIN, Variation
 from vla_sim.world import PHYSICS_HZ, World
 
 _SETTLE_STEPS = 60  # physics steps for things to come to rest before an episode begins
@@ -25,10 +26,13 @@ class TableEnvironment:
     """Robot, table and tasks; implements vla_core.protocols.Environment."""
 
     def __init__(
-        self, robot: str | RobotSpec = 'panda', gui: bool = False, linger_steps: int = 0
+        self, robot: str | RobotSpec = 'panda', scene: str = 'bowl', gui: bool = False,
+        linger_steps: int = 0, variation: Variation = PLAIN,
     ) -> None:
         """Open a physics client; after a success the episode goes on for `linger_steps`."""
         self.spec = load_robot(robot) if isinstance(robot, str) else robot
+        self.scene = find_scene(scene)
+        self.variation = variation
         self.world = World(self.spec, gui)
         self.control_period_s = self.spec.controller.period_s
         self.ticks_per_step = self.spec.ticks_per_step
@@ -40,6 +44,7 @@ class TableEnvironment:
         self._substeps = PHYSICS_HZ // self.spec.controller.rate_hz
         self._linger = linger_steps
         self._task: Task | None = None
+        self._state: SimState | None = None  # of the present instant, once it was read
         self.episode_id = ''
         self.instruction = ''
 
@@ -55,31 +60,51 @@ class TableEnvironment:
 
         """
         rng = np.random.default_rng([seed, zlib.crc32(task.encode())])
-        layout = sample_layout(rng)
+        layout = self.scene.sample(rng, outside=self.variation.outside)
         if task:
-            layout = find_task(task).prepare(layout, rng)
+            layout = self.find_task(task).prepare(layout, rng)
         self.set_table(layout)
         self.begin(task, seed, timeout_s)
         return self.observe()
 
+    def set_variation(self, variation: Variation) -> None:
+        """Say how the next table that is set differs from the plain one."""
+        self.variation = variation
+
     def set_table(self, layout: Layout) -> None:
-        """Build the table for `layout` with open fingers and let it come to rest."""
+        """Build the table for `layout` and let it come to rest, fingers open or holding."""
         # Whole seconds: stamps are floored ns, so their differences are the same every episode.
         self.world.steps = -(-self.world.steps // PHYSICS_HZ) * PHYSICS_HZ
-        joints = self._reach(np.array([*layout.tool, *DOWN]))
-        self.world.build(layout, joints, 1.0)
+        joints = self._reach(np.array([*layout.tool, *downward(layout.yaw)]))
+        self.world.build(self.scene, layout, self.variation, joints)
         self.follower.reset(joints)
         for _ in range(_SETTLE_STEPS):
             self.world.step(joints, np.zeros_like(joints))
+        self._state = None
+
+    def find_task(self, name: str) -> Task:
+        """Return a task of the scene; raise UnknownNameError with the allowed names."""
+        if name not in self.scene.tasks:
+            raise UnknownNameError(f'task of scene {self.scene.name}', name, self.scene.tasks)
+        return self.scene.tasks[name]
+
+    @property
+    def expert(self) -> Expert:
+        """Return the expert of the running task."""
+        if self._task is None:
+            raise InvalidDataError('expert: got a free run, allowed one with a task')
+        return self.scene.experts[self._task.name]
 
     def begin(self, task: str, seed: int, timeout_s: float, part: int = 0) -> None:
         """Begin a task from the state the table is in now (`part` of a chain)."""
-        self._task = find_task(task) if task else None
+        self._task = self.find_task(task) if task else None
         self.episode_id = f'{task or "free"}-{seed}' + (f'-{part}' if part else '')
-        self.instruction = draw_instruction(task, seed) if task else ''
+        self.instruction = draw_instruction(
+            task, seed, held_out=self.variation.held_out) if task else ''
         self._timeout_s, self._ticks, self._since_success = timeout_s, 0, 0
         self._succeeded = False
-        self._start = self.state()
+        self._state = None
+        self.start = self.state()
 
     def apply(self, command: JointCommand) -> None:
         """Carry out one control period of a set-point."""
@@ -97,6 +122,7 @@ class TableEnvironment:
             desired = self.follower.sample(ahead_ns)
             self.world.step(desired.position, desired.velocity)
         self._ticks += 1
+        self._state = None
 
     def joint_state(self) -> tuple[np.ndarray, np.ndarray]:
         """Return measured position (J,) [rad] and velocity (J,) [rad/s]."""
@@ -108,12 +134,18 @@ class TableEnvironment:
 
     def images(self) -> dict[str, np.ndarray]:
         """Render every camera of the spec: (H, W, 3) uint8 RGB."""
-        cameras, client = self.spec.cameras, self.world.client
-        wrist = optical_view(self.world.arm.link_pose(_CAMERA_FRAME))
+        cameras, client, changed = self.spec.cameras, self.world.client, self.variation
+        view = self.scene.view
+        wrist = self.world.arm.link_pose(_CAMERA_FRAME)
+        if any(changed.wrist_shift):
+            wrist = compose(wrist, np.array([
+                *changed.wrist_shift[:3], *rotvec_to_quat(np.array(changed.wrist_shift[3:]))]))
         return {
             'static': render(
-                client, cameras['static'], static_view(StaticView()), StaticView().fov_deg),
-            'wrist': render(client, cameras['wrist'], wrist, WRIST_FOV_DEG),
+                client, cameras['static'], static_view(view, changed.static_shift),
+                view.fov_deg, changed.light),
+            'wrist': render(
+                client, cameras['wrist'], optical_view(wrist), WRIST_FOV_DEG, changed.light),
         }
 
     def observe(self) -> Observation:
@@ -130,17 +162,24 @@ class TableEnvironment:
             age_s=dict.fromkeys(self.spec.streams, 0.0))
 
     def state(self) -> SimState:
-        """Return the privileged state."""
-        world = self.world
-        contacts = {name: world.arm.finger_force(body) for name, body in world.blocks.items()}
+        """Return the privileged state; nothing is read twice between two control periods."""
+        if self._state is None:
+            self._state = self._read_state()
+        return self._state
+
+    def _read_state(self) -> SimState:
+        world, contacts = self.world, self.world.contacts()
         return SimState(
             stamp_ns=self.now_ns(), episode_id=self.episode_id,
-            task=self._task.name if self._task else '', objects=world.objects(),
-            joints={'drawer': world.drawer(), 'button': world.pressed()},
+            task=self._task.name if self._task else '', objects=world.stage.objects(),
+            joints=world.stage.joints(),
             tool_pose=world.arm.link_pose(self.spec.tool_frame),
             tool_target=self.kinematics.forward(self.follower.goal),
             gripper=world.arm.opening(), gripper_target=world.arm.gripper_goal,
-            contacts={name: force for name, force in contacts.items() if force > 0.0})
+            contacts={name: contact.finger_n for name, contact in contacts.items()
+                      if contact.finger_n > 0.0},
+            speeds=world.speeds(),
+            touching={name: contact.touching for name, contact in contacts.items()})
 
     def outcome(self) -> TaskOutcome:
         """Return the verdict; call it once a policy step, after the step."""
@@ -156,11 +195,11 @@ class TableEnvironment:
 
     def feasible(self, task: str) -> bool:
         """Say whether a task can begin from the state the table is in."""
-        return find_task(task).feasible(self.state())
+        return self.find_task(task).feasible(self.state())
 
     def _judge(self) -> None:
         if self._task and not self._succeeded:
-            self._succeeded = self._task.succeeded(self._start, self.state())
+            self._succeeded = self._task.succeeded(self.start, self.state())
         self._since_success += self._succeeded
 
     def _reach(self, pose: np.ndarray) -> np.ndarray:

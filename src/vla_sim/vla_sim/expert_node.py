@@ -17,10 +17,12 @@ from vla_core.ros.params import about, declare
 from vla_core.ros.spin import run
 from vla_core.seeding import policy_step
 from vla_core.spec import load_robot
-from vla_core.tasks import TASKS
+from vla_core.tasks import task
 from vla_core.types import ActionChunk, Representation, SimState, Subtask
 from vla_interfaces import msg
-from vla_sim.experts import expert_chunk
+from vla_sim.catalogue import find_scene
+from vla_sim.experts.chunk import expert_chunk
+from vla_sim.scenes.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class ExpertConfig:
 
     robot: str = field(default='panda', metadata=about('robot spec'))
     lockstep: bool = field(default=False, metadata=about('answer and acknowledge every step'))
+    scene: str = field(default='bowl', metadata=about('scene whose tasks it can do'))
     rows: int = field(default=6, metadata=about('policy steps in a chunk', 1, 50))
 
 
@@ -42,6 +45,8 @@ class ExpertNode(VlaLifecycleNode):
     def setup(self) -> None:
         """Make publishers and subscriptions."""
         self._spec = load_robot(self._config.robot)
+        self._scene = find_scene(self._config.scene)
+        self._begun = ('', '')  # episode and subtask whose first state is kept
         self._gate = PolicyGate()
         self._subtask: Subtask | None = None
         self._states: Slots[SimState] = Slots()  # not yet observed, in real time
@@ -99,7 +104,10 @@ class ExpertNode(VlaLifecycleNode):
 
     def _chunk(self, state: SimState, subtask: Subtask) -> ActionChunk:
         began = time.monotonic()
-        rows, progress = expert_chunk(state, find_task(subtask.text), self._config.rows)
+        if (subtask.episode_id, subtask.subtask_id) != self._begun:
+            self._begun, self._start = (subtask.episode_id, subtask.subtask_id), state
+        expert = self._scene.experts[find_task(self._scene, subtask.text)]
+        rows, progress = expert_chunk(expert, state, self._start, self._config.rows)
         # Numbered by the clock: after a respawn the guard must not take them for old ones.
         sequence = policy_step(state.stamp_ns, 0, self._spec.policy.step_hz)
         return ActionChunk(
@@ -109,12 +117,13 @@ class ExpertNode(VlaLifecycleNode):
             values=rows, progress=progress, inference_s=time.monotonic() - began)
 
 
-def find_task(text: str) -> str:
-    """Return the task a subtask's sentence asks for; raise InvalidDataError for any other."""
-    for name, language in TASKS.items():
-        if text in language.sentences:
+def find_task(scene: Scene, text: str) -> str:
+    """Return the task of a scene that a sentence asks for; raise InvalidDataError for none."""
+    for name in scene.tasks:
+        if text in task(name).sentences:
             return name
-    raise InvalidDataError(f'subtask: got {text!r}, allowed the sentences of {", ".join(TASKS)}')
+    raise InvalidDataError(
+        f'subtask: got {text!r}, allowed the sentences of {", ".join(scene.tasks)}')
 
 
 def main() -> None:

@@ -75,13 +75,9 @@ class Arm:
             physicsClientId=self._client)
         return np.array([*state[4], *state[5]])
 
-    def finger_force(self, body: int) -> float:
-        """Return the summed normal force [N] between both fingers and a body."""
-        return sum(
-            contact[9]
-            for finger in self._fingers
-            for contact in pybullet.getContactPoints(
-                self.body, body, finger, physicsClientId=self._client))
+    def is_finger(self, link: int) -> bool:
+        """Say whether a link index of the body is one of the fingers."""
+        return link in self._fingers
 
     def _read(self, joints: list[int]) -> tuple[np.ndarray, np.ndarray]:
         states = pybullet.getJointStates(self.body, joints, physicsClientId=self._client)

@@ -33,7 +33,7 @@ class Sensors:
             name: (talk(Image, f'{name}/image', qos.SENSOR_RELIABLE),
                    talk(CameraInfo, f'{name}/camera_info', qos.SENSOR_RELIABLE))
             for name in self._spec.cameras}
-        self._infos = camera_matrices(self._spec)
+        self._infos = camera_matrices(self._spec, environment.scene.view)
         static = talk(TFMessage, 'tf_static', qos.TF_STATIC)
         static.publish(transforms_to_msg(self._static_links()))
         description: Publisher = talk(String, 'robot_description', qos.LATCHED)
@@ -83,4 +83,4 @@ class Sensors:
         base, camera = self._spec.base_frame, self._spec.cameras['static'].frame
         return [
             (self._spec.world_frame, base, 0, identity),
-            (base, camera, 0, static_camera_pose())]
+            (base, camera, 0, static_camera_pose(self._environment.scene.view))]

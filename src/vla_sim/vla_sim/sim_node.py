@@ -17,7 +17,6 @@ from vla_sim.facade_node import GripperFacade, TrajectoryFacade
 from vla_sim.pacing import CommandGate, Pacer
 from vla_sim.sensors_node import Sensors
 
-SCENE = 'table'  # the one there is
 _CLOCK_TICKS = 2  # control periods in one /clock message in real time: 60 Hz
 _MISSED_S = 2.0  # without an acknowledgement for so long, say who is missing
 
@@ -27,6 +26,7 @@ class SimConfig:
     """Parameters of the sim node."""
 
     robot: str = field(default='panda', metadata=about('robot spec to simulate'))
+    scene: str = field(default='bowl', metadata=about('what stands on the table'))
     gui: bool = field(default=False, metadata=about('show the PyBullet window'))
     lockstep: bool = field(
         default=False, metadata=about('step on acknowledged ticks instead of the clock'))
@@ -42,7 +42,8 @@ class SimNode(VlaLifecycleNode):
 
     def setup(self) -> None:
         """Make the world and everything that speaks for it."""
-        environment = TableEnvironment(self._config.robot, self._config.gui)
+        environment = TableEnvironment(
+            self._config.robot, self._config.scene, self._config.gui)
         self._environment = environment
         self._running, self._tick = False, 0
         self._pacer, self._gate = Pacer(environment.control_period_s), CommandGate()
@@ -87,8 +88,8 @@ class SimNode(VlaLifecycleNode):
         return response
 
     def _begin(self, request: Reset.Request) -> None:
-        if request.scene not in ('', SCENE):
-            raise UnknownNameError('scene', request.scene, (SCENE,))
+        if request.scene not in ('', self._config.scene):
+            raise UnknownNameError('scene', request.scene, (self._config.scene,))
         self._running = False
         self._gate.close()
         self._arm.drop('the episode was reset')

@@ -1,17 +1,29 @@
 """The physics of one table: built afresh for every episode, so history leaves no trace."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from vla_core.spec import RobotSpec
-from vla_sim import scene
 from vla_sim.engine import pybullet
 from vla_sim.robot import Arm
-from vla_sim.scene import Layout
+from vla_sim.scenes.scene import Layout, Scene
+from vla_sim.variation import Variation
 
 PHYSICS_HZ = 240
+_GRIP_SLACK = 0.004  # [m] by which fingers start wider than what they are about to hold
+_TOUCH = 0.001  # [m] nearer than this is touching: the engine reports near misses too
+
+
+@dataclass(frozen=True)
+class Contact:
+    """What one free object touches."""
+
+    finger_n: float  # normal force from the fingers [N]
+    touching: tuple[str, ...]  # sorted names: 'robot', objects, furniture
 
 
 class World:
-    """One PyBullet client with the table, its furniture and the arm."""
+    """One PyBullet client with a scene's stage and the arm."""
 
     def __init__(self, spec: RobotSpec, gui: bool = False) -> None:
         self._spec = spec
@@ -27,7 +39,9 @@ class World:
         """Return simulated time [ns]."""
         return self.steps * 1_000_000_000 // PHYSICS_HZ
 
-    def build(self, layout: Layout, joints: np.ndarray, opening: float) -> None:
+    def build(
+        self, scene: Scene, layout: Layout, variation: Variation, joints: np.ndarray
+    ) -> None:
         """Set the table for `layout` with the arm at `joints` (J,) [rad]."""
         client = self.client
         pybullet.resetSimulation(physicsClientId=client)
@@ -38,64 +52,45 @@ class World:
         pybullet.setGravity(0, 0, -9.81, physicsClientId=client)
         pybullet.configureDebugVisualizer(
             pybullet.COV_ENABLE_GUI, 0, physicsClientId=client)
-        scene.build_table(client)
         self.arm = Arm(client, self._spec)
-        self.blocks = {
-            name: scene.build_block(client, name, pose) for name, pose in layout.blocks.items()}
-        self.bowl = scene.build_bowl(client, layout.bowl)
-        self.cabinet = scene.build_cabinet(client, layout.cabinet)
-        self.button = scene.build_button(client, layout.button)
-        self._fit_fixtures(layout)
+        self.stage = scene.build(client, layout, variation)
+        opening = 1.0
+        if layout.held:
+            width = self.stage.grip_width(layout.held) + _GRIP_SLACK
+            opening = min(1.0, width / self._spec.gripper.open_m)
         self.arm.teleport(joints, opening)
+        if layout.held:
+            self.arm.set_gripper(0.0)
+        self._names = {(body, -1): name for name, body in self.stage.bodies.items()}
+        self._names |= self.stage.surfaces
 
     def step(self, position: np.ndarray, velocity: np.ndarray) -> None:
         """Advance one physics step towards motor targets (J,) [rad], (J,) [rad/s]."""
         self.arm.drive(position, velocity)
         pybullet.stepSimulation(physicsClientId=self.client)
+        self.stage.after_step()
         self.steps += 1
 
-    def drawer(self) -> float:
-        """Return the drawer's opening [m]."""
-        return pybullet.getJointState(self.cabinet, 0, physicsClientId=self.client)[0]
+    def contacts(self) -> dict[str, Contact]:
+        """Return what every free object touches."""
+        return {name: self._contact(body) for name, body in self.stage.bodies.items()}
 
-    def pressed(self) -> float:
-        """Return how far the button is pressed, 0..1."""
-        travel = pybullet.getJointState(self.button, 0, physicsClientId=self.client)[0]
-        return float(np.clip(travel / scene.BUTTON_TRAVEL, 0.0, 1.0))
+    def speeds(self) -> dict[str, float]:
+        """Return the linear speed of every free object [m/s]."""
+        return {
+            name: float(np.linalg.norm(pybullet.getBaseVelocity(
+                body, physicsClientId=self.client)[0]))
+            for name, body in self.stage.bodies.items()}
 
-    def objects(self) -> dict[str, np.ndarray]:
-        """Return the (7,) pose of everything that can be named in a sentence."""
-        poses = {name: self._pose(body) for name, body in self.blocks.items()}
-        poses['bowl'] = self._pose(self.bowl)
-        poses['button'] = self._offset(self.button, (0.0, 0.0, scene.BUTTON_TOP))
-        poses['drawer_handle'] = self._offset(
-            self.cabinet, (-scene.HANDLE_REACH - self.drawer(), 0.0, scene.HANDLE_HEIGHT))
-        return poses
-
-    def _pose(self, body: int) -> np.ndarray:
-        position, turn = pybullet.getBasePositionAndOrientation(body, physicsClientId=self.client)
-        return np.array([*position, *turn])
-
-    def _offset(self, body: int, offset: tuple) -> np.ndarray:
-        pose = self._pose(body)
-        pose[:3] += offset  # fixtures are never turned
-        return pose
-
-    def _fit_fixtures(self, layout: Layout) -> None:
-        """Limit, damp and place the sliding parts."""
-        client = self.client
-        sliding = ((self.cabinet, scene.DRAWER_TRAVEL), (self.button, scene.BUTTON_TRAVEL))
-        for body, travel in sliding:
-            pybullet.changeDynamics(
-                body, 0, jointLowerLimit=0.0, jointUpperLimit=travel, linearDamping=0.0,
-                physicsClientId=client)
-        pybullet.setJointMotorControl2(
-            self.cabinet, 0, pybullet.VELOCITY_CONTROL, targetVelocity=0.0, force=2.0,
-            physicsClientId=client)
-        pybullet.setJointMotorControl2(  # the button's spring
-            self.button, 0, pybullet.POSITION_CONTROL, targetPosition=0.0, force=4.0,
-            physicsClientId=client)
-        pybullet.resetJointState(self.cabinet, 0, layout.drawer, 0.0, physicsClientId=client)
-        pybullet.setCollisionFilterPair(
-            self.cabinet, self.cabinet, -1, 0, 0, physicsClientId=client)
-        pybullet.setCollisionFilterPair(self.button, self.button, -1, 0, 0, physicsClientId=client)
+    def _contact(self, body: int) -> Contact:
+        force, touching = 0.0, set()
+        for point in pybullet.getContactPoints(body, physicsClientId=self.client):
+            other, link = (point[2], point[4]) if point[1] == body else (point[1], point[3])
+            if point[8] > _TOUCH:
+                continue
+            if other == self.arm.body:
+                touching.add('robot')
+                force += point[9] if self.arm.is_finger(link) else 0.0
+            elif (other, link) in self._names:
+                touching.add(self._names[other, link])
+        return Contact(force, tuple(sorted(touching)))

@@ -16,7 +16,8 @@ from vla_policy.policy import load_policy
 from vla_recorder.hdf5 import Hdf5Writer
 from vla_sim.collect import DemoConfig, demonstrate, NoiseConfig
 from vla_sim.environment import TableEnvironment
-from vla_sim.tasks import find_task, TASKS
+from vla_core.tasks import task as find_task
+from vla_core.tasks import TASKS
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
 
 DAGGER_SEEDS = 20_000_000  # DAgger's scenes start here: never those of demonstrations or exams

@@ -145,8 +145,7 @@ def _ack_from(message: msg.TickAck) -> Ack:
 def _state_to(value: types.SimState, frame: str) -> msg.SimState:
     return msg.SimState(
         header=header(value.stamp_ns, frame), episode_id=value.episode_id, task=value.task,
-        objects=[msg.ObjectPose(name=name, pose=to_pose(pose))
-                 for name, pose in value.objects.items()],
+        objects=[_object_to(value, name) for name in value.objects],
         joint_names=list(value.joints), joint_positions=fast(list(value.joints.values()), 'd'),
         tool_pose=to_pose(value.tool_pose), tool_target=to_pose(value.tool_target),
         gripper=float(value.gripper), gripper_target=float(value.gripper_target),
@@ -162,7 +161,15 @@ def _state_from(message: msg.SimState) -> types.SimState:
         joints=_named('joints', message.joint_names, message.joint_positions, float),
         tool_pose=from_pose(message.tool_pose), tool_target=from_pose(message.tool_target),
         gripper=message.gripper, gripper_target=message.gripper_target,
-        contacts=_named('contacts', message.contact_names, message.contact_forces, float))
+        contacts=_named('contacts', message.contact_names, message.contact_forces, float),
+        speeds={entry.name: entry.speed for entry in message.objects if entry.free},
+        touching={entry.name: tuple(entry.touching) for entry in message.objects if entry.free})
+
+
+def _object_to(value: types.SimState, name: str) -> msg.ObjectPose:
+    return msg.ObjectPose(
+        name=name, pose=to_pose(value.objects[name]), free=name in value.touching,
+        speed=float(value.speeds.get(name, 0.0)), touching=list(value.touching.get(name, ())))
 
 
 def _outcome_to(value: types.TaskOutcome, frame: str) -> msg.TaskOutcome:

@@ -26,13 +26,25 @@ class Step:
     gripper: float  # 0 closed .. 1 open
     progress: float  # 0..1 of the task
     slow: float = 1.0  # factor on the speed
+    yaw: float = 0.0  # of the tool about base z, from pointing down with fingers along y [rad]
 
 
 def action(state: SimState, step: Step) -> np.ndarray:
     """Return the (7,) float64 ee_delta from the *target* pose that makes the step."""
-    turn = delta_between(state.tool_target, np.array([*step.goal, *DOWN]))
+    turn = delta_between(state.tool_target, np.array([*step.goal, *downward(step.yaw)]))
     move = _limited(GAIN * turn[:3], STEP_MAX * step.slow)
     return np.array([*move, *_limited(GAIN * turn[3:], TURN_MAX), step.gripper])
+
+
+def downward(yaw: float) -> np.ndarray:
+    """Return the quaternion xyzw of a tool that points down, turned by `yaw` about base z."""
+    return np.array([np.cos(yaw / 2), np.sin(yaw / 2), 0.0, 0.0])
+
+
+def tool_yaw(pose: np.ndarray) -> float:
+    """Return the `yaw` of a (7,) tool pose that points (nearly) down [rad], -pi..pi."""
+    return float(np.arctan2(2.0 * (pose[3] * pose[4] + pose[5] * pose[6]),
+                            1.0 - 2.0 * (pose[4] ** 2 + pose[5] ** 2)))
 
 
 def advance(state: SimState, move: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from vla_core.types import SimState
 from vla_sim.experts.motion import CLOSED, CRUISE, OPEN, over, Step
-from vla_sim.scene import DRAWER_TRAVEL
+from vla_sim.scenes.bowl import DRAWER_TRAVEL
 
 _GRIPPED = (0.18, 0.42)  # openings with the handle (22 mm of 80) between the fingers
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from vla_core.types import SimState
-from vla_sim.scene import BLOCK_SIZE, Layout
+from vla_sim.scenes.bowl import BLOCK_SIZE, BowlLayout
 
 LIFT_HEIGHT = 0.05  # [m] above where it lay
 
@@ -20,7 +20,7 @@ class Lift:
         """Return the task's name."""
         return f'lift_{self.block}'
 
-    def prepare(self, layout: Layout, rng: np.random.Generator) -> Layout:
+    def prepare(self, layout: BowlLayout, rng: np.random.Generator) -> BowlLayout:
         """Change nothing: blocks start on the table."""
         return layout
 

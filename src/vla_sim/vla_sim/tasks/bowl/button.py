@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from vla_core.types import SimState
-from vla_sim.scene import Layout
+from vla_sim.scenes.bowl import BowlLayout
 
 PRESSED = 0.6  # of the travel
 
@@ -15,7 +15,7 @@ class PressButton:
 
     name: str = 'press_button'
 
-    def prepare(self, layout: Layout, rng: np.random.Generator) -> Layout:
+    def prepare(self, layout: BowlLayout, rng: np.random.Generator) -> BowlLayout:
         """Change nothing: the button's spring keeps it up."""
         return layout
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from vla_core.types import SimState
-from vla_sim.scene import DRAWER_TRAVEL, Layout
+from vla_sim.scenes.bowl import BowlLayout, DRAWER_TRAVEL
 
 OPEN = 0.10  # [m]
 CLOSED = 0.015  # [m]
@@ -16,7 +16,7 @@ class OpenDrawer:
 
     name: str = 'open_drawer'
 
-    def prepare(self, layout: Layout, rng: np.random.Generator) -> Layout:
+    def prepare(self, layout: BowlLayout, rng: np.random.Generator) -> BowlLayout:
         """Start with the drawer closed."""
         return replace(layout, drawer=0.0)
 
@@ -35,7 +35,7 @@ class CloseDrawer:
 
     name: str = 'close_drawer'
 
-    def prepare(self, layout: Layout, rng: np.random.Generator) -> Layout:
+    def prepare(self, layout: BowlLayout, rng: np.random.Generator) -> BowlLayout:
         """Start with the drawer open."""
         return replace(layout, drawer=float(rng.uniform(0.11, DRAWER_TRAVEL)))
 

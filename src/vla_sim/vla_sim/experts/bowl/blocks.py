@@ -3,8 +3,8 @@
 import numpy as np
 from vla_core.types import SimState
 from vla_sim.experts.motion import CLOSED, CRUISE, OPEN, over, Step
-from vla_sim.scene import BLOCK_SIZE, BOWL_HEIGHT
-from vla_sim.tasks.put import in_bowl
+from vla_sim.scenes.bowl import BLOCK_SIZE, BOWL_HEIGHT
+from vla_sim.tasks.bowl.put import in_bowl
 
 _GRIP_Z = 0.020  # [m] tool height at which a block on the table is gripped
 _WIDTH = BLOCK_SIZE / 0.08  # gripper opening when a block is between the pads

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from vla_core.types import SimState
-from vla_sim.scene import BLOCK_SIZE, BOWL_RADIUS, Layout
-from vla_sim.tasks.lift import upright
+from vla_sim.scenes.bowl import BLOCK_SIZE, BOWL_RADIUS, BowlLayout
+from vla_sim.tasks.bowl.lift import upright
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class PutInBowl:
         """Return the task's name."""
         return f'put_{self.block}_in_bowl'
 
-    def prepare(self, layout: Layout, rng: np.random.Generator) -> Layout:
+    def prepare(self, layout: BowlLayout, rng: np.random.Generator) -> BowlLayout:
         """Change nothing: blocks start on the table."""
         return layout
 

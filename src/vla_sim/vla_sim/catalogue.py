@@ -1,0 +1,22 @@
+"""All scenes by name, each with its tasks and their experts."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from vla_core.errors import UnknownNameError
+from vla_sim.experts import bowl as bowl_experts
+from vla_sim.scenes.bowl import BowlScene
+from vla_sim.scenes.scene import Scene
+from vla_sim.tasks import bowl as bowl_tasks
+
+_ALL: tuple[Scene, ...] = (
+    BowlScene(bowl_tasks.TASKS, bowl_experts.EXPERTS),
+)
+SCENES: Mapping[str, Scene] = MappingProxyType({scene.name: scene for scene in _ALL})
+
+
+def find_scene(name: str) -> Scene:
+    """Return the scene; raise UnknownNameError with the allowed names."""
+    if name not in SCENES:
+        raise UnknownNameError('scene', name, SCENES)
+    return SCENES[name]

@@ -1,0 +1,1 @@
+"""What stands on the table: one scene a file; `vla_sim.catalogue` knows them all."""
