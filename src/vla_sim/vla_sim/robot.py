@@ -4,8 +4,8 @@ import numpy as np
 from vla_core.spec import RobotSpec
 from vla_sim.engine import pybullet
 
-_EFFORT = 10  # index of the URDF's effort limit in PyBullet's joint info
-_FINGER_SPEED = 0.15  # [m/s] a finger
+_EFFORT, _SPEED = 10, 11  # indices of the URDF's limits in PyBullet's joint info
+_FINGER_SPEED = 0.15  # [m/s] a finger; less where the URDF says less
 
 
 class Arm:
@@ -20,9 +20,8 @@ class Arm:
         self._joints, self._links = self._indices()
         self._arm = [self._joints[name] for name in spec.joints.names]
         self._fingers = [self._joints[name] for name in spec.gripper.joints]
-        self._effort = [
-            pybullet.getJointInfo(self.body, joint, physicsClientId=client)[_EFFORT]
-            for joint in self._arm]  # [Nm]
+        self._effort = [self._limit(joint, _EFFORT) for joint in self._arm]  # [Nm]
+        self._finger_speed = min(_FINGER_SPEED, self._limit(self._fingers[0], _SPEED))  # [m/s]
         self.gripper_goal = 1.0
         self._soft_contact()
 
@@ -53,7 +52,7 @@ class Arm:
         for finger in self._fingers:
             pybullet.setJointMotorControl2(
                 self.body, finger, pybullet.POSITION_CONTROL, targetPosition=travel,
-                force=self._spec.gripper.force_n, maxVelocity=_FINGER_SPEED, positionGain=0.3,
+                force=self._spec.gripper.force_n, maxVelocity=self._finger_speed, positionGain=0.3,
                 physicsClientId=self._client)
 
     def joint_state(self) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +77,9 @@ class Arm:
     def is_finger(self, link: int) -> bool:
         """Say whether a link index of the body is one of the fingers."""
         return link in self._fingers
+
+    def _limit(self, joint: int, index: int) -> float:
+        return pybullet.getJointInfo(self.body, joint, physicsClientId=self._client)[index]
 
     def _read(self, joints: list[int]) -> tuple[np.ndarray, np.ndarray]:
         states = pybullet.getJointStates(self.body, joints, physicsClientId=self._client)
