@@ -1,0 +1,5 @@
+"""Experts."""
+
+from vla_sim.experts.chunk import Expert
+
+EXPERTS: dict[str, Expert] = {}

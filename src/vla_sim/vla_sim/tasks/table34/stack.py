@@ -1,0 +1,5 @@
+"""Tasks."""
+
+from vla_sim.scenes.scene import Task
+
+TASKS: tuple[Task, ...] = ()
