@@ -6,7 +6,7 @@ frame of the robot, which stands on the table top (z = 0) [m].
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from vla_sim.cameras import StaticView
@@ -34,7 +34,7 @@ _RIDGE = 0.012  # height of what keeps a block in its place
 _PLATE = 0.050  # half side
 _BLOCK_KG, _PEG_KG = 0.06, 0.04
 _SOFT_N_M, _SOFT_NS_M = 6000.0, 60.0  # of one contact point of the soft block
-_LID_N_M, _LID_NS_M = 2500.0, 40.0  # the plate is rubber: a peg presses on it lightly
+_LID_N_M, _LID_NS_M = 500.0, 10.0  # the plate is rubber: a peg presses on it lightly
 _SKINS = {
     'soft_block': Skin(stiffness=4.0e7, edge_radius=0.004),
     'ridged_block': Skin(edge_radius=0.001, relief=Ridges(period_m=0.003, height_m=0.0008)),
@@ -73,7 +73,7 @@ class TouchScene:
     tasks: Mapping[str, Task]
     experts: Mapping[str, Expert]
     name: str = 'touch'
-    view: StaticView = StaticView()
+    view: StaticView = field(default_factory=StaticView)
     touch: bool = True
 
     def sample(self, rng: np.random.Generator, *, outside: bool = False) -> TouchLayout:
@@ -192,14 +192,15 @@ class TouchStage:
 
     def _peg(self, layout: TouchLayout) -> int:
         """Add the peg, upright at the tool if it is held, else lying along y."""
-        along, across = PEG_LENGTH / 2, PEG_SIZE / 2
-        held = layout.held == 'peg'
-        half = (across, across, along) if held else (across, along, across)
-        at = layout.tool - (0.0, 0.0, PEG_GRIP) if held else np.array([*layout.peg, across])
+        half = (PEG_SIZE / 2, PEG_SIZE / 2, PEG_LENGTH / 2)
         body = shapes.body(
             self._client, _PEG_KG * self._variation.mass,
-            [Box(half, (0.0, 0.0, 0.0), self._variation.tint('peg', _PEG))], at,
-            layout.yaw if held else 0.0)
+            [Box(half, (0.0, 0.0, 0.0), self._variation.tint('peg', _PEG))],
+            layout.tool - (0.0, 0.0, PEG_GRIP), layout.yaw)
+        if layout.held != 'peg':
+            pybullet.resetBasePositionAndOrientation(
+                body, (*layout.peg, PEG_SIZE / 2), (np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)),
+                physicsClientId=self._client)
         self._rub(body)
         return body
 

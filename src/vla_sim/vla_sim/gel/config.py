@@ -1,0 +1,28 @@
+"""The gel's size, stiffness and optics: the one home of its defaults."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class GelConfig:
+    """One fingertip sensor; 96 x 72 px because a policy sees no more and it draws in 2 ms."""
+
+    width_px: int = 96  # across the finger
+    height_px: int = 72  # along the finger, the last row nearest its end
+    pixel_m: float = 0.0002083  # 20 mm x 15 mm of gel, as GelSight Mini's
+    stiffness: float = 2.0e8  # [N/m^3] 0.6 MPa, of silicone held at its back, over 3 mm (Winkler)
+    depth_max_m: float = 0.0015  # half of the gel: it bottoms out there
+    smoothing_m: tuple[float, ...] = (0.0014, 0.0007, 0.0004)  # sigmas, coarse to fine
+    shear_compliance: float = 4.0e-5  # [m/N] of the gel's surface under a sideways force
+    marker_pitch_m: float = 0.0024
+    marker_radius_m: float = 0.00028
+    noise_levels: float = 1.0  # standard deviation of the camera's fixed pattern, of 255
+
+
+def pixel_grid(config: GelConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return x (1, W) and y (H, 1) float32 [m] of the pixels' middles in the pad's frame."""
+    x = (np.arange(config.width_px) - (config.width_px - 1) / 2) * config.pixel_m
+    y = (np.arange(config.height_px) - (config.height_px - 1) / 2) * config.pixel_m
+    return x[None].astype(np.float32), y[:, None].astype(np.float32)
