@@ -83,7 +83,7 @@ _LIFT_TABLE_HELD_OUT = (
     'grab the {colour} cube on the table and raise it',
 )
 _LIFT_SLIDER = (
-    'lift the {colour} block from the sliding cabinet',
+    'lift the {colour} block out of the sliding cabinet',
     'pick up the {colour} block from the cabinet',
     'take the {colour} cube out of the slider',
     'get the {colour} block out of the sliding cabinet',
@@ -214,7 +214,7 @@ _BULB = (
     'turn the light bulb {state}',
     'flip the lever to turn {state} the bulb',
     'move the lever so the light bulb goes {state}',
-    'use the switch to turn {state} the light bulb',
+    'use the switch to turn the light bulb {state}',
     'switch the light bulb {state}',
     'flip the switch to turn the bulb {state}',
     'slide the switch and turn {state} the bulb',
