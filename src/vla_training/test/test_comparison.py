@@ -7,7 +7,7 @@ import pytest
 from vla_core.errors import InvalidDataError
 from vla_training.comparison import (
     compare,
-    compare_tasks,
+    compare_parts,
     Comparison,
     pair_rows,
     Paired,
@@ -58,10 +58,11 @@ def test_no_number_decides_equal_rates() -> None:
 def test_the_more_tasks_the_harder_a_verdict_on_one() -> None:
     wins = _rows('y' * 6) + _rows('y' * 6, 'press')
     losses = _rows('n' * 6) + _rows('n' * 6, 'press')
-    by_task = compare_tasks(pair_rows(wins, losses))
+    paired = pair_rows(wins, losses)
+    by_task = compare_parts({task: paired.where(task) for task in paired.tasks})
     assert {name: row.verdict for name, row in by_task.items()} == {
         'lift': Verdict.UNDECIDED, 'press': Verdict.UNDECIDED}  # 0.031 is no less than 0.05 / 2
-    assert compare(pair_rows(wins, losses)).verdict is Verdict.A
+    assert compare(paired).verdict is Verdict.A
 
 
 def test_document_holds_both_rates_and_what_they_share() -> None:
@@ -83,7 +84,15 @@ def test_forest_is_drawn_for_every_verdict(tmp_path: Path) -> None:
     assert {(180, 111, 31), (27, 100, 200), (122, 122, 122)} <= colours  # A, B, neither; BGR
 
 
-def test_tasks_are_told_apart() -> None:
-    paired = Paired((PairKey('a', 0), PairKey('b', 0)), (True, False), (False, False))
-    assert paired.tasks == ('a', 'b')
-    assert paired.of_task('b') == Paired((PairKey('b', 0),), (False,), (False,))
+def test_tasks_and_perturbations_are_told_apart() -> None:
+    keys = (PairKey('a', 0), PairKey('a', 0, 'light'), PairKey('b', 0))
+    paired = Paired(keys, (True, False, True), (False, False, True))
+    assert paired.tasks == ('a', 'b') and paired.perturbations == ('light',)
+    assert paired.where('a') == Paired(keys[:2], (True, False), (False, False))
+    assert paired.where(perturbation='') == Paired((keys[0], keys[2]), (True, True), (False, True))
+    assert paired.where('a', 'light').keys == (keys[1],)
+
+
+def test_who_needs_less_help_is_better() -> None:
+    helped = pair_rows(_rows('y' * 6), _rows('n' * 6))
+    assert compare(helped, less_is_better=True).verdict is Verdict.B

@@ -33,6 +33,7 @@ class PairKey(NamedTuple):
 
     task: str
     seed: int
+    perturbation: str = ''  # '' is the standard exam
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,21 @@ class Paired:
     a: tuple[bool, ...]
     b: tuple[bool, ...]
 
-    def of_task(self, task: str) -> 'Paired':
-        """Return the episodes of one task."""
-        kept = [i for i, key in enumerate(self.keys) if key.task == task]
+    def where(self, task: str | None = None, perturbation: str | None = None) -> 'Paired':
+        """Return the episodes of one task, of one perturbation, or of both."""
+        kept = [i for i, key in enumerate(self.keys)
+                if task in (None, key.task) and perturbation in (None, key.perturbation)]
         return Paired(*(tuple(part[i] for i in kept) for part in (self.keys, self.a, self.b)))
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """All tasks, sorted."""
         return tuple(sorted({key.task for key in self.keys}))
+
+    @property
+    def perturbations(self) -> tuple[str, ...]:
+        """All perturbations but the standard exam, sorted."""
+        return tuple(sorted({key.perturbation for key in self.keys} - {''}))
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Comparison:
 
     counts: PairedCounts
     alpha: float  # level of the verdict
+    less_is_better: bool = False  # of interventions, say
 
     @property
     def rate_a(self) -> float:
@@ -76,7 +84,8 @@ class Comparison:
         """Who is better by McNemar's exact test at level `alpha`."""
         if mcnemar_p(self.counts) > self.alpha:
             return Verdict.UNDECIDED
-        return Verdict.A if self.counts.difference > 0 else Verdict.B
+        more_of_a = self.counts.difference > 0
+        return Verdict.A if more_of_a != self.less_is_better else Verdict.B
 
     @property
     def more(self) -> int | None:
@@ -109,19 +118,20 @@ class Comparison:
         }
 
 
-def compare(paired: Paired, alpha: float = ALPHA) -> Comparison:
+def compare(
+    paired: Paired, alpha: float = ALPHA, less_is_better: bool = False
+) -> Comparison:
     """Compare all pairs at level `alpha`."""
-    return Comparison(count_pairs(paired.a, paired.b), alpha)
+    return Comparison(count_pairs(paired.a, paired.b), alpha, less_is_better)
 
 
-def compare_tasks(paired: Paired) -> dict[str, Comparison]:
-    """Compare task by task; the level is shared out (Bonferroni), for so many are read at once."""
-    alpha = ALPHA / max(1, len(paired.tasks))
-    return {task: compare(paired.of_task(task), alpha) for task in paired.tasks}
+def compare_parts(parts: Mapping[str, Paired]) -> dict[str, Comparison]:
+    """Compare part by part; they share the level (Bonferroni), for all of them are read."""
+    return {name: compare(part, ALPHA / len(parts)) for name, part in parts.items()}
 
 
 def pair_rows(a: Sequence[Mapping], b: Sequence[Mapping]) -> Paired:
-    """Match the rows (task, seed, instruction, success) of A with those of B.
+    """Match the rows (task, seed, instruction, success, perturbation) of A with those of B.
 
     Raises InvalidDataError when an episode is missing on one side, is there twice, or was told
     another sentence.
@@ -132,12 +142,12 @@ def pair_rows(a: Sequence[Mapping], b: Sequence[Mapping]) -> Paired:
         if missing:
             more = f' and {len(missing) - 1} more' if len(missing) > 1 else ''
             raise InvalidDataError(
-                f'{name}: no episode {missing[0].task} {missing[0].seed}{more}, '
+                f'{name}: no episode {_say(missing[0])}{more}, '
                 'allowed the same episodes of A and B')
     for key, row in by_a.items():
         if row['instruction'] != by_b[key]['instruction']:
             raise InvalidDataError(
-                f'{key.task} {key.seed}: A was told {row["instruction"]!r}, B '
+                f'{_say(key)}: A was told {row["instruction"]!r}, B '
                 f'{by_b[key]["instruction"]!r}, allowed the same sentence')
     keys = tuple(sorted(by_a))
     return Paired(keys, *(tuple(rows[key]['success'] for key in keys) for rows in (by_a, by_b)))
@@ -146,10 +156,14 @@ def pair_rows(a: Sequence[Mapping], b: Sequence[Mapping]) -> Paired:
 def _index(name: str, rows: Sequence[Mapping]) -> dict[PairKey, Mapping]:
     found: dict[PairKey, Mapping] = {}
     for row in rows:
-        key = PairKey(row['task'], row['seed'])
+        key = PairKey(row['task'], row['seed'], row.get('perturbation', ''))
         if key in found:
-            raise InvalidDataError(f'{name}: episode {key.task} {key.seed} twice, allowed once')
+            raise InvalidDataError(f'{name}: episode {_say(key)} twice, allowed once')
         found[key] = row
     if not found:
         raise InvalidDataError(f'{name}: got no episode, allowed one or more')
     return found
+
+
+def _say(key: PairKey) -> str:
+    return ' '.join(filter(None, (key.task, str(key.seed), key.perturbation)))

@@ -14,19 +14,22 @@ _COLOURS = {Verdict.A: '#1f6fb4', Verdict.B: '#c8641b', Verdict.UNDECIDED: '#7a7
 
 
 def draw_forest(
-    picture: Path, rows: Mapping[str, Comparison], a: str, b: str, title: str
+    picture: Path, rows: Mapping[str, Comparison], a: str, b: str, title: str, sums: int = 1
 ) -> None:
-    """Draw the paired difference of each row with its 95 % interval as PNG, the last one bold."""
+    """Draw the paired difference of each row with its 95 % interval as PNG.
+
+    The last `sums` rows are bold.
+    """
     figure = Figure(figsize=(9.0, 1.5 + 0.34 * len(rows)), layout='constrained')
     axes = figure.subplots()
     for place, row in enumerate(rows.values()):
-        _difference(axes, place, row, bold=place == len(rows) - 1)
+        _difference(axes, place, row, bold=place >= len(rows) - sums)
     axes.axvline(0, color='black', linewidth=0.8)
-    axes.axhline(len(rows) - 1.5, color='black', linewidth=0.4)
+    axes.axhline(len(rows) - sums - 0.5, color='black', linewidth=0.4)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-100, 100)
-    axes.set_xlabel(f'success, percentage points:   ← B better   |   A better →\nA = {a}\nB = {b}')
+    axes.set_xlabel(f'A minus B [percentage points]\nA = {a}\nB = {b}')
     axes.set_title(title, fontsize=10)
     axes.grid(axis='x', alpha=0.3)
     _save(figure, picture)

@@ -1,18 +1,22 @@
 """Run many episodes over a few processes; the results do not depend on how many.
 
 What an episode is comes in from outside: `start` is called once in each process and returns
-the function that runs one (task, seed). Training must not know the simulator.
+the function that runs one job, a (task, seed) or more. Training must not know the simulator.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 import multiprocessing
+from typing import Any
 
+from vla_core.errors import VlaError
 from vla_training.processes import children_since, deaf_children, die_with_parent, end
 
-Job = tuple[str, int]  # task, seed
-Outcome = Mapping[str, str | int | float | bool]  # of an exam: task, seed, success and more
-RunEpisode = Callable[[str, int], Outcome]
+Job = tuple[str | int, ...]  # what RunEpisode takes: task, seed, perhaps more
+Outcome = Mapping[str, Any]  # what came of a job, as JSON takes it
+RunEpisode = Callable[..., Outcome]
 
 
 def run_episodes(
@@ -22,6 +26,8 @@ def run_episodes(
 
     `start` must be picklable (a function of a module, or a partial of one). Whoever stops
     reading early closes the iterator, which ends the processes at once.
+
+    Raises VlaError when a process is killed.
     """
     context, before = multiprocessing.get_context('spawn'), multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(start,))
@@ -32,6 +38,10 @@ def run_episodes(
             children = children_since(before)
         for future in as_completed(futures):
             yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        end(children)
+        raise VlaError(
+            'a worker process was killed, perhaps for memory; allowed: fewer --workers') from error
     except BaseException:  # Ctrl-C, say: nobody waits for the episodes that are running
         end(children)
         raise
@@ -51,9 +61,9 @@ def success_rate(outcomes: Sequence[Outcome]) -> float:
 
 def _open(start: Callable[[], RunEpisode]) -> None:
     die_with_parent()
-    global _run_episode
-    _run_episode = start()
+    global _start
+    _start = cache(start)
 
 
-def _run(task: str, seed: int) -> Outcome:
-    return _run_episode(task, seed)
+def _run(*job: str | int) -> Outcome:
+    return _start()(*job)  # the first job starts it, so that its errors reach the parent
