@@ -30,9 +30,9 @@ from vla_sim.variation import Variation
 
 PLACES = ('table', 'slider_left', 'slider_right', 'drawer')  # and 'on:<block>'
 
-_VIEW = StaticView(eye=(1.16, -0.52, 0.86), target=(0.50, 0.0, 0.12), fov_deg=47.0)
-_TABLE_X, _TABLE_Y = (0.515, 0.555), (-0.15, 0.15)  # [m] where blocks stand on the table
-_WIDER_X, _WIDER_Y = (0.505, 0.565), (-0.20, 0.20)
+_VIEW = StaticView(eye=(0.91, -0.72, 0.98), target=(0.54, 0.0, 0.09), fov_deg=46.0)
+_TABLE_X, _TABLE_Y = (0.548, 0.585), (-0.15, 0.15)  # [m] where blocks stand on the table
+_WIDER_X, _WIDER_Y = (0.54, 0.59), (-0.20, 0.20)
 _TURN, _OUTSIDE_TURN = 0.5, (0.55, 0.9)  # [rad] of blocks on the table
 _APART = 0.15  # [m] between the middles of blocks on the table
 
@@ -92,7 +92,7 @@ class Table34:
             door=float(rng.choice([0.0, DOOR_TRAVEL])),
             drawer=float(rng.choice([0.0, DRAWER_TRAVEL - 0.005])),
             switch=bool(rng.random() < 0.5), led=bool(rng.random() < 0.5),
-            tool=rng.uniform((0.44, -0.12, 0.27), (0.56, 0.12, 0.36)),
+            tool=rng.uniform((0.46, -0.12, 0.27), (0.58, 0.12, 0.36)),
             yaw=float(rng.uniform(-0.3, 0.3)))
         return layout.arranged(draw_places(rng), rng)
 
@@ -134,7 +134,7 @@ def place_pose(
         side = 1.0 if place == 'slider_left' else -1.0
         middle = layout.design.cabinet_y + side * CABINET_HALF / 2
         return np.array([
-            rng.uniform(0.695, 0.705), middle + rng.uniform(-0.025, 0.025), SHELF + half,
+            rng.uniform(0.725, 0.735), middle + rng.uniform(-0.025, 0.025), SHELF + half,
             rng.uniform(-0.1, 0.1)])
     if place == 'drawer':
         x = DRAWER_FRONT_X + 0.01 + DRAWER_DEPTH / 2 - layout.drawer

@@ -28,22 +28,22 @@ def _palette(
 
 DESIGNS = (
     TableDesign(
-        'table_a', drawer_y=0.07, cabinet_y=-0.03, button=(0.53, 0.335), switch=(0.50, -0.335),
+        'table_a', drawer_y=0.07, cabinet_y=-0.03, button=(0.55, 0.335), switch=(0.52, -0.335),
         texture=1, palette=_palette(
             (0.72, 0.58, 0.42), (0.55, 0.36, 0.22), (0.60, 0.45, 0.30), (0.36, 0.44, 0.52),
             (0.86, 0.86, 0.88), (0.10, 0.55, 0.20))),
     TableDesign(
-        'table_b', drawer_y=-0.07, cabinet_y=0.03, button=(0.52, -0.335), switch=(0.50, 0.335),
+        'table_b', drawer_y=-0.07, cabinet_y=0.03, button=(0.54, -0.335), switch=(0.53, 0.335),
         texture=2, palette=_palette(
             (0.80, 0.80, 0.78), (0.42, 0.48, 0.55), (0.50, 0.56, 0.62), (0.78, 0.60, 0.30),
             (0.20, 0.20, 0.22), (0.15, 0.50, 0.60))),
     TableDesign(
-        'table_c', drawer_y=0.0, cabinet_y=0.0, button=(0.55, 0.33), switch=(0.47, -0.33),
+        'table_c', drawer_y=0.0, cabinet_y=0.0, button=(0.58, 0.33), switch=(0.53, -0.33),
         texture=3, palette=_palette(
             (0.46, 0.52, 0.50), (0.70, 0.66, 0.58), (0.72, 0.68, 0.60), (0.48, 0.30, 0.26),
             (0.90, 0.80, 0.45), (0.95, 0.75, 0.05))),
     TableDesign(
-        'table_d', drawer_y=0.03, cabinet_y=0.02, button=(0.54, -0.33), switch=(0.48, 0.33),
+        'table_d', drawer_y=0.03, cabinet_y=0.02, button=(0.56, -0.33), switch=(0.53, 0.33),
         texture=4, palette=_palette(
             (0.60, 0.62, 0.66), (0.62, 0.44, 0.26), (0.42, 0.40, 0.44), (0.66, 0.54, 0.38),
             (0.84, 0.84, 0.86), (0.30, 0.65, 0.35))),

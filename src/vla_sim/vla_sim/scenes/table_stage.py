@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _BLOCK_MASS = 0.06  # [kg]
 _FRICTION = 0.8
 _PRESSED, _RELEASED = 0.6, 0.3  # of the button's travel
-_BACK_X = 0.90  # back edge of the table top
-_LAMP_X = 0.85
+_BACK_X = 0.93  # back edge of the table top
+_LAMP_X = 0.88
 
 
 class TableStage:
