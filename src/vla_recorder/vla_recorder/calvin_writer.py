@@ -1,0 +1,139 @@
+"""Episodes in the layout of CALVIN's data sets.
+
+Every episode is one recording and one annotated segment of it. Frames are written and synced
+before the index that counts them, `ep_start_end_ids.npy`, so what a killed writer left behind
+is not counted and the next episode replaces it. Pictures keep their size; CALVIN's own are 200
+and 84 px and its loaders resize. The sentences have no embedding: CALVIN's
+`relabel_with_new_lang_model.py` adds those of a language model. `.hydra/merged_config.yaml`
+configures calvin_env and `statistics.yaml` its normalisation; neither is data and its loaders
+do without, so they are not written. Joint velocities have no place in the layout. The command
+that the gripper had before the first frame is read off how far open it stands.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from vla_core.episode import Episode, GRIPPER, JOINT_POSITION, TOOL_POSE
+from vla_core.errors import InvalidDataError, UnknownNameError
+from vla_recorder.calvin_codec import (
+    action_encode,
+    grip_encode,
+    Placement,
+    relative,
+    robot_encode,
+    scene_encode,
+)
+from vla_recorder.calvin_layout import (
+    BLOCKS,
+    frame_path,
+    LANGUAGE,
+    LENGTHS,
+    RECORDINGS,
+    SCENES,
+)
+from vla_recorder.calvin_npy import dump_dict
+from vla_recorder.calvin_reader import CalvinSplit, IMAGES, ROBOT, Segment
+from vla_recorder.calvin_rows import Rows, to_rows
+from vla_recorder.store import publish, sync, temporary_file
+
+
+class CalvinWriter:
+    """Appends episodes to a split; one is durable when `write` returns.
+
+    `scene` is the one of CALVIN's scenes that the data is filed under; it decides the order of
+    the blocks. One writer at a time has the folder.
+    """
+
+    def __init__(self, folder: Path, scene: str, placement: Placement | None = None) -> None:
+        if scene not in BLOCKS:
+            raise UnknownNameError('CALVIN scene', scene, BLOCKS)
+        self._folder, self._scene = Path(folder), scene
+        self._placement = placement or Placement()
+        (self._folder / LANGUAGE).parent.mkdir(parents=True, exist_ok=True)
+        self._segments = self._counted()
+
+    def write(self, episode: Episode) -> None:
+        """Append `episode` at 30 Hz; after an error the data set is as it was before.
+
+        Raises InvalidDataError for a robot other than the Panda, an episode without a task, or
+        one that lacks what every frame of CALVIN's holds.
+        """
+        if episode.robot != ROBOT or not episode.task:
+            raise InvalidDataError(
+                f'{self._folder}: got an episode of robot {episode.robot!r} and task '
+                f'{episode.task!r}, allowed {ROBOT!r} and a task')
+        frames = self._encoded(to_rows(episode))
+        first = self._segments[-1].last + 1 if self._segments else 0
+        count = len(frames['actions'])
+        for row in range(count):
+            path = frame_path(self._folder, first + row)
+            np.savez_compressed(path, **{key: values[row] for key, values in frames.items()})
+            sync(path)
+        segment = Segment(first, first + count - 1, episode.task, episode.instruction)
+        self._index([*self._segments, segment])
+        self._segments.append(segment)
+
+    def close(self) -> None:
+        """Do nothing: every episode is on the disk when `write` returns."""
+
+    def _counted(self) -> list[Segment]:
+        """Return the segments that the index counts."""
+        split = CalvinSplit(self._folder)
+        if not (self._folder / RECORDINGS).exists():
+            return []
+        if split.scenes.keys() != {self._scene}:
+            raise InvalidDataError(
+                f'{self._folder}: got a data set of {", ".join(split.scenes) or "no scene"}, '
+                f'allowed {self._scene}')
+        return list(split.segments[:len(split.recordings)])
+
+    def _encoded(self, rows: Rows) -> dict[str, np.ndarray]:
+        """Return key -> (M, ...) of the frames' files."""
+        place, streams = self._placement, rows.streams
+        actions = action_encode(place, rows.targets, rows.goals)
+        commands = np.append(grip_encode(streams[GRIPPER][:1]), actions[:-1, 6])
+        robot_obs = robot_encode(
+            place, streams[TOOL_POSE], streams[GRIPPER], streams[JOINT_POSITION], commands)
+        frames = {
+            'actions': actions, 'rel_actions': relative(actions, robot_obs),
+            'robot_obs': robot_obs, 'scene_obs': scene_encode(place, streams, self._scene)}
+        if rows.before is not None:
+            frames['tool_target'] = np.array([place.to_world(pose) for pose in rows.before])
+        return frames | _pictures(streams)
+
+    def _index(self, segments: list[Segment]) -> None:
+        """Write the files that say which frames there are, the one that counts last."""
+        ends = [(segment.first, segment.last) for segment in segments]
+        self._publish(LANGUAGE, dump_dict({
+            'language': {'ann': [s.instruction for s in segments],
+                         'task': [s.task for s in segments], 'emb': []},
+            'info': {'episodes': [], 'indx': ends}}))
+        self._publish(SCENES, dump_dict({self._scene: [ends[0][0], ends[-1][1]]}))
+        self._publish(LENGTHS, np.array([len(segment) for segment in segments]))
+        self._publish(RECORDINGS, np.array(ends))
+
+    def _publish(self, name: str, content: bytes | np.ndarray) -> None:
+        path = self._folder / name
+        with temporary_file(path.parent) as temporary, open(temporary, 'wb') as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                np.save(file, content, allow_pickle=False)
+            file.flush()
+            publish(temporary, path)
+
+
+def _pictures(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    frames = {}
+    for key, parts in IMAGES.items():
+        values = [streams[name] for name in parts if name in streams]
+        if len(values) == len(parts) == 1:
+            frames[key] = values[0]
+        elif len(values) == len(parts):
+            stacked = values if values[0].ndim == 4 else [value[..., None] for value in values]
+            frames[key] = np.concatenate(stacked, axis=-1)
+        elif values:
+            raise InvalidDataError(
+                f'episode: got only some of {", ".join(parts)}, allowed all or none')
+    return frames
