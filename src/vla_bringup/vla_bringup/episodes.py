@@ -1,85 +1,141 @@
 """Episodes in one process: the environment, the controller, the planner and a policy."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
+import time
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from vla_bringup.failure_video import Film
+from vla_bringup.reference_policies import chunk_rows, REFERENCES
 from vla_bringup.session import make_row, PlannedEpisode, Row
+from vla_bringup.stopwatch import Stopwatch
+from vla_bringup.suites import find_suite, Trial
 from vla_core.control.controller import ArmController
-from vla_core.protocols import Policy
-from vla_core.rollout import rollout
+from vla_core.errors import UnknownNameError
+from vla_core.protocols import Environment
+from vla_core.rollout import rollout, RolloutResult
 from vla_core.spec import load_robot
 from vla_core.tasks import draw_instruction
 from vla_planner.embedded import EmbeddedPlanner
 from vla_policy.policy import load_policy
-from vla_sim.collect import DisturbedExpert
 from vla_sim.environment import TableEnvironment
+from vla_sim.variation import PLAIN
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
+
+_LABELS = {'observe': 'cameras', 'apply': 'physics', 'reset': 'table'}
 
 
 @dataclass(frozen=True)
 class Exam:
     """What is examined, and how; the same for every episode."""
 
-    policy: str  # 'default', 'expert' or the folder of a checkpoint
+    policy: str  # 'default', one of REFERENCES or the folder of a checkpoint
     head: str | None = None  # None: the checkpoint's own choice
     robot: str = 'panda'
-    timeout_s: float = 20.0
+    timeout_s: float = 20.0  # of one task
     replan_steps: int = 1
+    delay_steps: int = 0  # every chunk comes so much late
+    suite: str = 'bowl'
+    scene: str = 'bowl'
+    films: Path | None = None  # folder for what failures looked like
 
 
 def check(exam: Exam) -> None:
     """Raise the VlaError that a worker would raise for a bad robot, policy or head."""
     spec = load_robot(exam.robot)
-    if exam.policy != 'expert':
+    if exam.policy not in REFERENCES:
+        _check_name(exam.policy)
         load_policy(exam.policy, spec, exam.head)
 
 
-def examine(
-    exam: Exam, jobs: Sequence[Job], workers: int, title: str,
-    on_row: Callable[[Row], None] = lambda row: None,
-) -> list[Row]:
+def examine(exam: Exam, jobs: Sequence[Job], workers: int, title: str) -> list[Row]:
     """Run all (task, seed) jobs with a progress bar; return rows in the order of the jobs."""
+    trials = [Trial(*job) for job in jobs]
+    outcomes = carry_out(exam, trials, workers, title)
+    return [Row(**outcomes[trial]['row']) for trial in trials]
+
+
+def carry_out(
+    exam: Exam, trials: Sequence[Trial], workers: int, title: str,
+    finished: Mapping[Trial, Outcome] | None = None,
+    on_outcome: Callable[[Trial, Outcome], None] = lambda trial, outcome: None,
+) -> dict[Trial, Outcome]:
+    """Run the trials that are not `finished` with a progress bar; return what came of all."""
+    outcomes = dict(finished or {})
+    left = [trial for trial in trials if trial not in outcomes]
     bar = Progress(
         TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn('{task.fields[rate]}'))
-    rows: dict[int, Row] = {}
-    with bar, closing(run_episodes(jobs, partial(start, exam), workers)) as results:
-        line = bar.add_task('', total=len(jobs), rate='')
+    with bar, closing(run_episodes(left, partial(start, exam), workers)) as results:
+        line = bar.add_task(
+            '', total=len(trials), completed=len(outcomes), rate=_rate(outcomes.values()))
         for index, outcome in results:
-            rows[index] = Row(**outcome)
-            on_row(rows[index])
-            bar.update(line, advance=1, rate=f'{100 * _share(rows.values()):.1f} %')
-    return [rows[index] for index in sorted(rows)]
+            outcomes[left[index]] = outcome
+            on_outcome(left[index], outcome)
+            bar.update(line, advance=1, rate=_rate(outcomes.values()))
+    return outcomes
 
 
 def start(exam: Exam) -> RunEpisode:
     """Set up one process; return the function that runs one episode in it."""
-    environment = TableEnvironment(exam.robot)
-    policy = _policy(exam, environment)
-    return partial(_run, exam, environment, policy)
+    return Examiner(exam)
 
 
-def _policy(exam: Exam, environment: TableEnvironment) -> Policy:
-    if exam.policy == 'expert':
-        return DisturbedExpert(environment)
-    return load_policy(exam.policy, environment.spec, exam.head)
+class Examiner:
+    """Runs one trial after another in an environment of its own."""
+
+    def __init__(self, exam: Exam) -> None:
+        self._exam, self._suite = exam, find_suite(exam.suite)
+        self._environment = TableEnvironment(exam.robot, exam.scene)
+        self._spec = self._environment.spec
+        self._learned = None if exam.policy in REFERENCES else load_policy(
+            exam.policy, self._spec, exam.head)
+
+    def __call__(self, task: str, seed: int, perturbation: str = '') -> Outcome:
+        """Run a trial; return its row and where its wall time [s] went."""
+        trial, began = Trial(task, seed, perturbation), time.perf_counter()
+        self._watch, self._film = Stopwatch(), Film()
+        self._variation = PLAIN
+        self._environment.set_variation(self._variation)
+        row = self._single(task, seed)
+        if self._exam.films is not None and not row.success:
+            save = self._watch.timed(self._film.save, 'video')
+            save(self._exam.films / trial.name, self._spec.policy.step_hz)
+        total = {'total': time.perf_counter() - began, **self._watch.seconds}
+        return {'row': asdict(row), 'time': {name: round(s, 4) for name, s in total.items()}}
+
+    def _single(self, task: str, seed: int) -> Row:
+        result, instruction = self._roll(self._environment, task, seed)
+        return make_row(
+            PlannedEpisode(task, seed, instruction), success=result.outcome.success,
+            steps=result.steps, step_s=self._spec.policy.step_s, reason=result.outcome.reason)
+
+    def _roll(self, stage: Environment, task: str, seed: int) -> tuple[RolloutResult, str]:
+        """Run one task on a stage; return what came of it and the sentence that was said."""
+        exam, variation = self._exam, self._variation
+        delay = exam.delay_steps + variation.delay_steps
+        policy = self._learned or REFERENCES[exam.policy](
+            self._environment, chunk_rows(exam.replan_steps, delay))
+        instruction = draw_instruction(task, seed, held_out=variation.held_out)
+        result = rollout(
+            self._watch.watch(stage, _LABELS), ArmController(self._spec),
+            self._watch.watch(policy, {'infer': 'policy'}),
+            EmbeddedPlanner() if self._suite.planned else None, instruction,
+            seed=seed, task=task, timeout_s=exam.timeout_s, replan_steps=exam.replan_steps,
+            action_delay_steps=delay,
+            subscribers=() if exam.films is None else (self._film,))
+        return result, instruction
 
 
-def _run(
-    exam: Exam, environment: TableEnvironment, policy: Policy, task: str, seed: int
-) -> Outcome:
-    instruction = draw_instruction(task, seed)
-    result = rollout(
-        environment, ArmController(environment.spec), policy, EmbeddedPlanner(), instruction,
-        seed=seed, task=task, timeout_s=exam.timeout_s, replan_steps=exam.replan_steps)
-    return asdict(make_row(
-        PlannedEpisode(task, seed, instruction), success=result.outcome.success,
-        steps=result.steps, step_s=environment.spec.policy.step_s, reason=result.outcome.reason))
+def _check_name(policy: str) -> None:
+    if policy != 'default' and not Path(policy).is_dir():
+        raise UnknownNameError(
+            'policy', policy, ('default', *REFERENCES, 'the path of a checkpoint folder'))
 
 
-def _share(rows: Iterable[Row]) -> float:
-    wins = [row.success for row in rows]
-    return sum(wins) / max(1, len(wins))
+def _rate(outcomes: Iterable[Outcome]) -> str:
+    wins = [outcome['row']['success'] for outcome in outcomes]
+    return f'{100 * sum(wins) / len(wins):.1f} %' if wins else ''

@@ -1,71 +1,139 @@
 """Measure a policy's success in process: the simulator's verdict, episode by episode."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 import os
 from pathlib import Path
 import shlex
 import sys
 
 from rich.console import Console
-from vla_bringup.episodes import check, Exam, examine
-from vla_bringup.report import Report, write_json
-from vla_bringup.session import summarise
+from vla_bringup.commands.sim import new_run_folder
+from vla_bringup.episodes import carry_out, check, Exam
+from vla_bringup.exam_plan import ExamPlan
+from vla_bringup.exam_report import write_report
+from vla_bringup.exam_results import exam_results
+from vla_bringup.failure_video import FOLDER, Gallery
+from vla_bringup.journal import Journal
+from vla_bringup.machine import machine
+from vla_bringup.report import tell_exam, write_json
+from vla_bringup.suites import find_suite, Trial
 from vla_core.errors import InvalidDataError
-from vla_core.tasks import task as find_task
-from vla_core.tasks import TASKS
+from vla_training.evaluate import Outcome
 
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """Run episodes of every task without ROS, in parallel, the same on any number of processes.
+    """Hold an exam without ROS, in parallel, the same on any number of processes.
+
+    Every finished episode is in OUT/journal.jsonl; the same command with the same --out goes on
+    where it stopped. At the end there are OUT/results.json and OUT/report.html.
 
     Examples:
         ./vla eval --policy default --episodes 100 --seed 100000 --json out.json
-        ./vla eval --policy runs/train/chosen --head flow --tasks open_drawer --episodes 20
+        ./vla eval --suite table34 --policy expert --episodes 20 --perturb all --out runs/exam
+        ./vla eval --suite chains --policy runs/train/chosen --head flow --episodes 200
 
     """
 
     policy: str = 'default'
-    """'default', 'expert' (scripted) or the folder of a checkpoint."""
+    """'default', the folder of a checkpoint, 'expert' (scripted), or one that must fail:
+    'random', 'hold' (keeps still), 'wrong' (the expert of another task)."""
+    suite: str = 'bowl'
+    """bowl (9 tasks), table34 (34), chains (five of those in a row), touch, or calvin (CALVIN's
+    own simulator, if it is installed)."""
+    scene: str = ''
+    """Table of table34 and chains: table_a to table_d (table_d without it)."""
+    tasks: tuple[str, ...] = ()
+    """Tasks of the suite to run (all without it)."""
     episodes: int = 10
-    """Episodes a task."""
-    seed: int = 100_000
-    """First seed; episode i of a task has seed + i."""
-    head: str | None = None
-    """Action head: flow or l1 (the checkpoint's own choice without it)."""
-    tasks: tuple[str, ...] = tuple(sorted(TASKS))
-    """Tasks to run."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Processes."""
+    """Episodes a task; of the suite chains, how many chains."""
+    seed: int | None = None
+    """First seed, episode i of a task has seed + i (100000 without it); of the suite chains, the
+    number of the first of its 1000 chains (0 without it)."""
+    perturb: tuple[str, ...] = ()
+    """Exams beside the standard one: poses, light, camera, distractors, paraphrase, delay; all."""
     robot: str = 'panda'
     """Robot: a shipped name or the path of a YAML file."""
-    timeout: float = 20.0
-    """Simulated seconds an episode may take."""
+    head: str | None = None
+    """Action head: flow or l1 (the checkpoint's own choice without it)."""
     replan: int = 1
     """Policy steps between two inferences."""
+    delay: int = 0
+    """Policy steps by which every chunk comes late."""
+    timeout: float | None = None
+    """Simulated seconds a task may take (20 in the suite bowl, else 12, without it)."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes."""
+    videos: int = 40
+    """Failures to show: the first so many get a video and a place in the report."""
+    out: Path | None = None
+    """Folder of the exam (a new one in runs/eval without it)."""
     json: Path | None = None
-    """File for the results."""
+    """File for the results, too."""
 
 
 def main(options: EvalOptions) -> int:
-    """Run the exam, print its failures and the rate, and write the JSON."""
-    for name in ('episodes', 'workers', 'replan'):
-        if getattr(options, name) < 1:
-            raise InvalidDataError(f'--{name}: got {getattr(options, name)}, allowed 1 or more')
-    jobs = [(find_task(name).name, options.seed + i)
-            for i in range(options.episodes) for name in options.tasks]
-    exam = Exam(options.policy, options.head, options.robot, options.timeout, options.replan)
-    check(exam)
-    rows = examine(exam, jobs, options.workers, 'eval')
-    console = Console(highlight=False)
-    report = Report(console)
-    for row in rows:
-        if not row.success:
-            report.row(row)
-    results = summarise(rows, options.policy, shlex.join(['./vla', *sys.argv[1:]]))
-    for name, rate in results['per_task'].items():
-        console.print(f'{name:<24} {100 * rate["success_rate"]:5.1f} %')
-    report.summary(results)
-    if options.json is not None:
-        write_json(options.json, results)
+    """Hold the exam or go on with it, print its failures and the rate, and write the report."""
+    plan = make_plan(options)
+    check(plan.exam)
+    out = options.out or new_run_folder(Path('runs/eval'))
+    exam = replace(plan.exam, films=out / FOLDER if options.videos else None)
+    description = plan.describe()
+    with Journal(out, description) as journal:
+        sitting = Sitting(out, plan.trials(), journal, options.videos)
+        try:
+            outcomes = carry_out(exam, plan.trials(), options.workers, options.suite,
+                                 journal.finished, sitting.keep)
+        except KeyboardInterrupt:
+            print(f'vla: interrupted after {len(journal.finished)} of {len(plan.trials())} '
+                  f'episodes; go on with: {plan.command()} --out {shlex.quote(str(out))}',
+                  file=sys.stderr)
+            return 130
+    results = exam_results(plan, description, outcomes, sitting.gallery.names, machine())
+    for path in filter(None, (out / 'results.json', options.json)):
+        write_json(path, results)
+    write_report(results, out)
+    tell_exam(results, Console(highlight=False))
+    print(out / 'report.html')
     return 0
+
+
+def make_plan(options: EvalOptions) -> ExamPlan:
+    """Return the exam that the options ask for; raise a VlaError for what is none."""
+    for name, least in (('episodes', 1), ('workers', 1), ('replan', 1), ('delay', 0),
+                        ('videos', 0)):
+        if getattr(options, name) < least:
+            raise InvalidDataError(
+                f'--{name}: got {getattr(options, name)}, allowed {least} or more')
+    suite = find_suite(options.suite)
+    if options.timeout is not None and not options.timeout > 0.0:
+        raise InvalidDataError(f'--timeout: got {options.timeout}, allowed more than 0 s')
+    exam = Exam(
+        options.policy, options.head, options.robot,
+        suite.timeout_s if options.timeout is None else options.timeout,
+        options.replan, options.delay, suite.name, suite.find_scene(options.scene))
+    return ExamPlan.make(exam, options.tasks, options.episodes, options.seed, options.perturb,
+                         options.videos)
+
+
+class Sitting:
+    """Keeps what comes of an exam: the journal, and the pictures of its first failures."""
+
+    def __init__(
+        self, out: Path, trials: Sequence[Trial], journal: Journal, videos: int
+    ) -> None:
+        self._journal = journal
+        self._index = {trial: i for i, trial in enumerate(trials)}
+        self.gallery = Gallery(out, videos)
+        for trial, outcome in journal.finished.items():
+            self._show(trial, outcome)
+
+    def keep(self, trial: Trial, outcome: Outcome) -> None:
+        """Take what came of a trial."""
+        self._journal.add(trial, outcome)
+        self._show(trial, outcome)
+
+    def _show(self, trial: Trial, outcome: Outcome) -> None:
+        if not outcome['row']['success']:
+            self.gallery.add(self._index[trial], trial.name)
