@@ -31,11 +31,12 @@ def body(
 def sliding(
     client: int, position: Sequence[float], base: Sequence[Box], link: Sequence[Box],
     axis: tuple[float, float, float], mass: float, travel: float, *,
-    friction_n: float = 0.0, spring_n: float = 0.0, at: float = 0.0,
+    friction_n: float = 0.0, spring_n: float = 0.0, at: float = 0.0, friction: float = 0.5,
 ) -> int:
     """Add a fixed body whose link 0 slides along `axis` by 0..travel [m], now `at` there.
 
-    `friction_n` holds it where it is left, `spring_n` drives it back to 0 [N].
+    `friction_n` holds it where it is left, `spring_n` drives it back to 0 [N]; `friction` is the
+    coefficient of its surface.
     """
     visual, collision = _shapes(client, base)
     link_visual, link_collision = _shapes(client, link)
@@ -48,7 +49,7 @@ def sliding(
         linkJointTypes=[pybullet.JOINT_PRISMATIC], linkJointAxis=[axis], physicsClientId=client)
     pybullet.changeDynamics(
         made, 0, jointLowerLimit=0.0, jointUpperLimit=travel, linearDamping=0.0,
-        physicsClientId=client)
+        lateralFriction=friction, physicsClientId=client)
     if spring_n:
         pybullet.setJointMotorControl2(
             made, 0, pybullet.POSITION_CONTROL, targetPosition=0.0, force=spring_n,

@@ -1,6 +1,6 @@
 """The four tables A to D: colours, textures and where button, lever, drawer and door sit."""
 
-from vla_sim.scenes.table34 import TableDesign
+from vla_sim.scenes.table_layout import TableDesign
 
 _BLOCKS = {
     'red_block': (0.82, 0.12, 0.10, 1.0),

@@ -1,11 +1,10 @@
 """The furniture of one episode at CALVIN's table, built from boxes."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from vla_sim.engine import pybullet
 from vla_sim.scenes import shapes
 from vla_sim.scenes.shapes import Box
+from vla_sim.scenes.table_layout import TableLayout
 from vla_sim.scenes.table_measures import (
     BLOCKS,
     BUTTON_TOP,
@@ -30,11 +29,9 @@ from vla_sim.scenes.table_measures import (
 )
 from vla_sim.variation import Variation
 
-if TYPE_CHECKING:
-    from vla_sim.scenes.table34 import TableLayout
-
 _BLOCK_MASS = 0.06  # [kg]
 _FRICTION = 0.8
+_RUBBER = 1.2  # friction of the handles
 _PRESSED, _RELEASED = 0.6, 0.3  # of the button's travel
 _BACK_X = 0.93  # back edge of the table top
 _LAMP_X = 0.88
@@ -43,7 +40,7 @@ _LAMP_X = 0.88
 class TableStage:
     """Desk with drawer, cabinet with sliding door, lever, button, lamps and blocks."""
 
-    def __init__(self, client: int, layout: 'TableLayout', variation: Variation) -> None:
+    def __init__(self, client: int, layout: TableLayout, variation: Variation) -> None:
         self._client, self._design, self._variation = client, layout.design, variation
         self.desk = self._build_desk(layout.drawer)
         self.cabinet = self._build_cabinet(layout.door)
@@ -119,7 +116,7 @@ class TableStage:
         ]
         return shapes.sliding(
             self._client, (0.0, 0.0, 0.0), shell, self._drawer(), (-1.0, 0.0, 0.0), 0.5,
-            DRAWER_TRAVEL, friction_n=3.0, at=opening)
+            DRAWER_TRAVEL, friction_n=3.0, at=opening, friction=_RUBBER)
 
     def _drawer(self) -> list[Box]:
         inside, front = self._colour('drawer'), self._colour('drawer_front')
@@ -155,7 +152,7 @@ class TableStage:
         ]
         return shapes.sliding(
             self._client, (0.0, self._design.cabinet_y, 0.0), shell, self._hood(),
-            (0.0, 1.0, 0.0), 0.4, DOOR_TRAVEL, friction_n=2.0, at=opening)
+            (0.0, 1.0, 0.0), 0.4, DOOR_TRAVEL, friction_n=2.0, at=opening, friction=_RUBBER)
 
     def _hood(self) -> list[Box]:
         colour, handle = self._colour('door'), self._colour('door_handle')
@@ -184,7 +181,7 @@ class TableStage:
                     (0.0, 0.0, (SWITCH_TOP + 0.017) / 2), self._colour('switch'))]
         return shapes.sliding(
             self._client, (*self._design.switch, TOP), base, post, (1.0, 0.0, 0.0), 0.1,
-            SWITCH_TRAVEL, friction_n=1.5, at=SWITCH_TRAVEL if on else 0.0)
+            SWITCH_TRAVEL, friction_n=1.5, at=SWITCH_TRAVEL if on else 0.0, friction=_RUBBER)
 
     def _block(self, name: str, pose: np.ndarray) -> int:
         """Add a block at (4,) x y z [m], yaw [rad]."""

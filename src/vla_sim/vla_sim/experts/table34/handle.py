@@ -20,7 +20,9 @@ def drag(state: SimState, handle: np.ndarray, target: np.ndarray, way: float) ->
     if left < _DONE:
         return let_go(state)
     if _holds(state, handle, gap):
-        return Step(target, CLOSED, 0.5 + 0.45 * max(0.0, 1.0 - left / way), slow=0.7)
+        slip = state.tool_pose[:3] - handle  # pull on by as much as the fingers slid along it
+        goal = target + np.array([*(slip[:2] * (np.abs(target - handle)[:2] > _DONE)), 0.0])
+        return Step(goal, CLOSED, 0.5 + 0.45 * max(0.0, 1.0 - left / way), slow=0.7)
     aside = np.abs(handle[:2] - tool[:2])
     at_handle = aside[0] < 0.013 and aside[1] < 0.018 and tool[2] < handle[2] + 0.015
     closing = state.gripper_target < 0.5

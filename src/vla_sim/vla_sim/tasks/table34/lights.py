@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from vla_core.types import SimState
 from vla_sim.scenes.scene import Task
-from vla_sim.scenes.table34 import TableLayout
+from vla_sim.scenes.table_layout import TableLayout
 
 _INPUT = {'lightbulb': ('bulb', 'switch'), 'led': ('led', 'led')}  # lamp: joint, layout field
 
