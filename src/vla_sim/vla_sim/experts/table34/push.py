@@ -1,5 +1,98 @@
-"""Experts."""
+"""Experts for pushing blocks: closed fingers behind the block, low, steering with it."""
 
+from functools import partial
+
+import numpy as np
+from vla_core.types import SimState
 from vla_sim.experts.chunk import Expert
+from vla_sim.experts.motion import CLOSED, Step
+from vla_sim.experts.table34.handle import travel
+from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, EDGE_X, TOP
+from vla_sim.tasks.table34.push import PUSHED, SIDES
 
-EXPERTS: dict[str, Expert] = {}
+_LOW = TOP + 0.024  # [m] tool height at which fingers push
+_CLEAR = TOP + 0.068  # [m] tool height at which fingers pass over blocks
+_CRUISE = TOP + 0.13  # [m] tool height at which fingers pass over two blocks on each other
+_FINGERS = np.array([0.0105, 0.014])  # [m] half the closed fingers along x and y
+_ROOM = 0.022  # [m] between fingers that come down and the block
+_DEPTH = 0.045  # [m] the goal is beyond the face that is pushed
+_STEER = 0.03  # [m] sideways per radian by which a block is askew
+_STEER_MAX = 0.012  # [m]
+_TOOL_X = CABINET_X[0] - 0.051  # [m] farther from the robot the hand hits the cabinet's hood
+_LINE_X = (EDGE_X + 0.04, CABINET_X[0] - 0.08)  # [m] where blocks are pushed along the table
+
+
+def push(state: SimState, start: SimState, block: str, side: str) -> Step:
+    """Push a block to one side."""
+    pose, begin = state.objects[block], start.objects[block]
+    moved = SIDES[side] * (pose[1] - begin[1])
+    if moved > PUSHED + 0.004:
+        return leave(state, 1.0)
+    aim = np.array([np.clip(begin[0], *_LINE_X), begin[1] + SIDES[side] * (PUSHED + 0.06)])
+    step = push_towards(state, block, aim)
+    return Step(step.goal, CLOSED, min(0.9, step.progress + 0.6 * max(0.0, moved) / PUSHED))
+
+
+def leave(state: SimState, progress: float) -> Step:
+    """Rise from where the hand is."""
+    return Step(np.array([*state.tool_target[:2], _CRUISE]), CLOSED, progress)
+
+
+def push_towards(state: SimState, block: str, aim: np.ndarray) -> Step:
+    """Push a block one step nearer to `aim` (2,) [m]; progress says how near the hand is, 0..0.3."""
+    pose, tool = state.objects[block], state.tool_pose
+    way = aim - pose[:2]
+    way /= np.linalg.norm(way)
+    behind, face = contact(state, block, way)
+    off = tool[:2] - face
+    along, aside = float(off @ way), float(abs(off @ (-way[1], way[0])))
+    low = tool[2] < _LOW + 0.012
+    if low and aside < 0.012 and -0.06 < along < 0.012:
+        depth = _DEPTH if aside < 0.006 else 0.01
+        return Step(np.array([*(face + depth * way), _LOW]), CLOSED, 0.3)
+    goal = travel(np.array([*behind, _LOW]), tool, _CLEAR, cruise=_CRUISE)
+    gap = float(np.linalg.norm([*(behind - tool[:2]), tool[2] - _LOW]))
+    return Step(goal, CLOSED, 0.3 * float(np.exp(-gap / 0.15)))
+
+
+def contact(state: SimState, block: str, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (2,) where the hand comes down behind a block and where it meets it [m]."""
+    pose, half = state.objects[block], np.array(BLOCKS[block][:2]) / 2
+    yaw = block_yaw(pose)
+    askew = quarter(yaw - np.arctan2(way[1], way[0]))
+    across = np.array([-way[1], way[0]])
+    start = float(np.clip(_STEER * askew, -_STEER_MAX, _STEER_MAX)) * across
+    back = _exit(half, turned(-way, -yaw), turned(start, -yaw)) + float(
+        np.abs(way) @ _FINGERS)
+    face = pose[:2] + start - back * way
+    behind = face - _ROOM * way
+    limit = np.array([_TOOL_X, np.inf])
+    return np.minimum(behind, limit), np.minimum(face, limit)
+
+
+def block_yaw(pose: np.ndarray) -> float:
+    """Return the turn of a (7,) pose about base z [rad]."""
+    x, y, z, w = pose[3:]
+    return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
+
+
+def quarter(angle: float) -> float:
+    """Return the angle to the nearest quarter turn, -pi/4..pi/4 [rad]."""
+    return float((angle + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+
+
+def turned(vector: np.ndarray, angle: float) -> np.ndarray:
+    """Return `vector` (2,) turned by `angle` [rad]."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([cos * vector[0] - sin * vector[1], sin * vector[0] + cos * vector[1]])
+
+
+def _exit(half: np.ndarray, way: np.ndarray, point: np.ndarray) -> float:
+    """Return how far it is from `point` in a rectangle out along `way` [m]."""
+    with np.errstate(divide='ignore'):
+        return float(np.min((half - np.sign(way) * point) / np.abs(way)))
+
+
+EXPERTS: dict[str, Expert] = {
+    f'push_{block}_{side}': partial(push, block=block, side=side)
+    for block in BLOCKS for side in SIDES}
