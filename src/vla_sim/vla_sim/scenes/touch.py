@@ -35,6 +35,7 @@ _PLATE = 0.050  # half side
 _BLOCK_KG, _PEG_KG = 0.06, 0.04
 _SOFT_N_M, _SOFT_NS_M = 6000.0, 60.0  # of one contact point of the soft block
 _LID_N_M, _LID_NS_M = 500.0, 10.0  # the plate is rubber: a peg presses on it lightly
+_SOLVER_ROUNDS = 120
 _SKINS = {
     'soft_block': Skin(stiffness=4.0e7, edge_radius=0.004),
     'ridged_block': Skin(edge_radius=0.001, relief=Ridges(period_m=0.003, height_m=0.0008)),
@@ -105,6 +106,9 @@ class TouchStage:
 
     def __init__(self, client: int, layout: TouchLayout, variation: Variation) -> None:
         self._client, self._variation = client, variation
+        # With the engine's 50 the UR5e's light fingers sink 1.5 mm into what they hold.
+        pybullet.setPhysicsEngineParameter(
+            numSolverIterations=_SOLVER_ROUNDS, physicsClientId=client)
         self.table = self._table()
         self.box, self._curtain = self._box(layout.box)
         self.plate, self._cloth = self._plate(layout.plate, layout.hole)

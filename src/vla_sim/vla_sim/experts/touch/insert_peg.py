@@ -11,12 +11,12 @@ from vla_sim.experts.motion import CLOSED, GAIN, OPEN, over, Step
 from vla_sim.scenes.touch import HOLE_RANGE, HOLE_SIZE, PEG_SIZE
 from vla_sim.tasks.touch.insert_peg import IN, peg_foot
 
-_PITCH = 0.0032  # [m] between the spiral's arms; the hole catches 2 mm to either side
+_PITCH = 0.0045  # [m] between the spiral's arms
 _STRIDE = 0.0027  # [m] along the spiral a policy step
 _PRESS = 0.0020  # [m] the foot is aimed into the plate
 _SOFTLY = 0.0020  # [m] a policy step, down to the plate
 _ABOVE = 0.006  # [m] over the plate the foot is free to go anywhere
-_CLEARANCE = (HOLE_SIZE - PEG_SIZE) / 2
+_CAUGHT = (HOLE_SIZE - PEG_SIZE) / 2 + 0.001  # [m] nearer, the foot drops in over the edge
 _DEEP = IN + 0.004  # [m]
 
 
@@ -27,8 +27,8 @@ def insert_peg(state: SimState) -> Step:
     aside = float(np.abs(foot[:2] - hole[:2]).max())
     if depth > _DEEP or (depth > IN and state.gripper_target > 0.5):
         return _leave(state)
-    if depth > 2 * _PRESS or aside < 0.9 * _CLEARANCE:
-        return _push(state, depth)
+    if depth > 2 * _PRESS or aside < _CAUGHT:
+        return _push(state, hole[:3] - foot)
     return _seek(state, foot)
 
 
@@ -39,10 +39,10 @@ def _leave(state: SimState) -> Step:
     return Step(np.array([*state.tool_target[:2], 0.17]), OPEN, 1.0)
 
 
-def _push(state: SimState, depth: float) -> Step:
+def _push(state: SimState, gap: np.ndarray) -> Step:
     """Go down where the peg has dropped, giving way sideways to the hole's walls."""
-    goal = np.array([*state.tool_pose[:2], state.tool_target[2] - 0.02])
-    return Step(goal, CLOSED, 0.6 + 0.3 * float(np.clip(depth / _DEEP, 0.0, 1.0)), slow=0.3)
+    goal = state.tool_target[:3] + (*gap[:2], -0.02)
+    return Step(goal, CLOSED, 0.6 + 0.3 * float(np.clip(gap[2] / _DEEP, 0.0, 1.0)), slow=0.3)
 
 
 def _seek(state: SimState, foot: np.ndarray) -> Step:
@@ -68,7 +68,7 @@ def _seek(state: SimState, foot: np.ndarray) -> Step:
 def _spiral() -> np.ndarray:
     """Return (N, 2) corners of a square spiral from the middle to HOLE_RANGE [m]."""
     corners = [(0.0, 0.0)]
-    for ring in range(1, int(np.ceil((HOLE_RANGE - _CLEARANCE) / _PITCH)) + 1):
+    for ring in range(1, int(np.ceil((HOLE_RANGE - _CAUGHT) / _PITCH)) + 1):
         corners += [(ring, 1 - ring), (ring, ring), (-ring, ring), (-ring, -ring),
                     (ring, -ring)]
     return _PITCH * np.array(corners, dtype=np.float64)
