@@ -49,7 +49,8 @@ def sliding(
         linkJointTypes=[pybullet.JOINT_PRISMATIC], linkJointAxis=[axis], physicsClientId=client)
     pybullet.changeDynamics(
         made, 0, jointLowerLimit=0.0, jointUpperLimit=travel, linearDamping=0.0,
-        lateralFriction=friction, physicsClientId=client)
+        physicsClientId=client)
+    pybullet.changeDynamics(made, 0, lateralFriction=friction, physicsClientId=client)
     if spring_n:
         pybullet.setJointMotorControl2(
             made, 0, pybullet.POSITION_CONTROL, targetPosition=0.0, force=spring_n,

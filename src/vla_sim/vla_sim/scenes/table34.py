@@ -29,6 +29,7 @@ class Table34:
     tasks: Mapping[str, Task]
     experts: Mapping[str, Expert]
     touch: bool = False
+    tool_range: tuple = ((0.46, -0.12, 0.27), (0.58, 0.12, 0.36))  # corners of its start [m]
     view: StaticView = field(default_factory=lambda: _VIEW)
 
     @property
@@ -43,7 +44,7 @@ class Table34:
             door=float(rng.choice([0.0, DOOR_TRAVEL])),
             drawer=float(rng.choice([0.0, DRAWER_TRAVEL - 0.005])),
             switch=bool(rng.random() < 0.5), led=bool(rng.random() < 0.5),
-            tool=rng.uniform((0.46, -0.12, 0.27), (0.58, 0.12, 0.36)),
+            tool=rng.uniform(*self.tool_range),
             yaw=float(rng.uniform(-0.3, 0.3)))
         return layout.arranged(draw_places(rng), rng)
 
