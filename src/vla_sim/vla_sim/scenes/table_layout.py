@@ -89,8 +89,9 @@ def place_pose(
     if place in ('slider_left', 'slider_right'):
         side = 1.0 if place == 'slider_left' else -1.0
         middle = layout.design.cabinet_y + side * CABINET_HALF / 2
+        outwards = side * rng.uniform(0.015, 0.040)  # so that another one fits beside it
         return np.array([
-            rng.uniform(0.725, 0.735), middle + rng.uniform(-0.025, 0.025), SHELF + half,
+            rng.uniform(0.725, 0.735), middle + outwards, SHELF + half,
             rng.uniform(-0.1, 0.1)])
     if place == 'drawer':
         x = DRAWER_FRONT_X + 0.01 + DRAWER_DEPTH / 2 - layout.drawer

@@ -20,6 +20,7 @@ from vla_sim.scenes.table_measures import (
     DRAWER_TRAVEL,
     DRAWER_WIDTH,
     EDGE_X,
+    HOOD,
     SHELF,
     SWITCH_ON,
     SWITCH_TOP,
@@ -157,12 +158,12 @@ class TableStage:
     def _hood(self) -> list[Box]:
         colour, handle = self._colour('door'), self._colour('door_handle')
         (x0, x1), half = CABINET_X, CABINET_HALF / 2
-        low, high = SHELF + 0.014, WALL_TOP + 0.008
+        low, (high, top) = SHELF + 0.014, HOOD
         return [
-            Box(((x1 - x0) / 2 + 0.018, half, 0.004), ((x0 + x1) / 2 - 0.003, -half, high + 0.004),
-                colour),
+            Box(((x1 - x0) / 2 + 0.018, half, (top - high) / 2),
+                ((x0 + x1) / 2 - 0.003, -half, (top + high) / 2), colour),
             Box((0.003, half, (high - low) / 2), (x0 - 0.014, -half, (high + low) / 2), colour),
-            Box((0.012, 0.011, 0.026), (DOOR_HANDLE[0], -half, high + 0.034), handle),
+            Box((0.012, 0.011, 0.026), (DOOR_HANDLE[0], -half, top + 0.026), handle),
         ]
 
     def _build_button(self) -> int:
