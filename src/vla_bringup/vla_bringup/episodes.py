@@ -15,12 +15,11 @@ from vla_bringup.stopwatch import Stopwatch
 from vla_bringup.suites import find_suite, Trial
 from vla_core.control.controller import ArmController
 from vla_core.errors import UnknownNameError
-from vla_core.protocols import Environment
+from vla_core.protocols import Environment, Policy
 from vla_core.rollout import rollout, RolloutResult
-from vla_core.spec import load_robot
+from vla_core.spec import load_robot, RobotSpec
 from vla_core.tasks import draw_instruction
 from vla_planner.embedded import EmbeddedPlanner
-from vla_policy.policy import load_policy
 from vla_sim.environment import TableEnvironment
 from vla_sim.variation import PLAIN
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
@@ -48,7 +47,7 @@ def check(exam: Exam) -> None:
     spec = load_robot(exam.robot)
     if exam.policy not in REFERENCES:
         _check_name(exam.policy)
-        load_policy(exam.policy, spec, exam.head)
+        _load(exam, spec)
 
 
 def examine(exam: Exam, jobs: Sequence[Job], workers: int, title: str) -> list[Row]:
@@ -91,8 +90,7 @@ class Examiner:
         self._exam, self._suite = exam, find_suite(exam.suite)
         self._environment = TableEnvironment(exam.robot, exam.scene)
         self._spec = self._environment.spec
-        self._learned = None if exam.policy in REFERENCES else load_policy(
-            exam.policy, self._spec, exam.head)
+        self._learned = None if exam.policy in REFERENCES else _load(exam, self._spec)
 
     def __call__(self, task: str, seed: int, perturbation: str = '') -> Outcome:
         """Run a trial; return its row and where its wall time [s] went."""
@@ -128,6 +126,11 @@ class Examiner:
             action_delay_steps=delay,
             subscribers=() if exam.films is None else (self._film,))
         return result, instruction
+
+
+def _load(exam: Exam, spec: RobotSpec) -> Policy:
+    from vla_policy.policy import load_policy  # imports torch, which takes seconds
+    return load_policy(exam.policy, spec, exam.head)
 
 
 def _check_name(policy: str) -> None:
