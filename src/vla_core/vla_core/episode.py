@@ -23,9 +23,11 @@ from vla_core.types import (
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._/-]{0,127}')
 
 IMAGE_PREFIX = 'observation/images/'  # + camera: (N, H, W, 3) uint8 RGB
+TACTILE_PREFIX = 'observation/tactile/'  # + finger: (N, H, W, 3) uint8
 JOINT_POSITION = 'observation/state/joint_position'  # (N, J) float64 [rad]
 JOINT_VELOCITY = 'observation/state/joint_velocity'  # (N, J) float64 [rad/s]
 TOOL_POSE = 'observation/state/tool_pose'  # (N, 7) float64 base -> tool
+WRENCH = 'observation/state/wrench'  # (N, 6) float64 force [N], torque [Nm] at the tool
 GRIPPER = 'observation/state/gripper'  # (N,) float64 0 closed .. 1 open
 ACTION = 'action'  # (N, 7) float32 what the data set teaches
 ACTION_PROPOSED = 'action/proposed'  # (N, 7) float32 first row of the policy's chunk
@@ -253,6 +255,9 @@ class EpisodeBuilder:
 
 def _observed(observation: Observation) -> dict[str, np.ndarray | float]:
     rows = {IMAGE_PREFIX + camera: image for camera, image in observation.images.items()}
+    rows |= {TACTILE_PREFIX + finger: image for finger, image in observation.tactile.items()}
+    if observation.wrench is not None:
+        rows[WRENCH] = np.array(observation.wrench)
     rows[JOINT_POSITION] = np.array(observation.joint_position)
     rows[JOINT_VELOCITY] = np.array(observation.joint_velocity)
     rows[TOOL_POSE] = np.array(observation.tool_pose)

@@ -117,6 +117,7 @@ class RobotSpec:
     policy: PolicySpec
     cameras: Mapping[str, CameraSpec]
     streams: Mapping[str, StreamSpec]
+    tactile: Mapping[str, CameraSpec]  # a gel picture a finger; empty: bare fingers
 
     @property
     def ticks_per_step(self) -> int:
@@ -162,6 +163,7 @@ def _parse(data: dict, path: Path) -> RobotSpec:
         policy=PolicySpec(**policy),
         cameras=_frozen(CameraSpec, data['cameras']),
         streams=_frozen(StreamSpec, data['streams']),
+        tactile=_frozen(CameraSpec, data.get('tactile', {})),
     )
     if spec.controller.rate_hz % spec.policy.step_hz:
         raise InvalidDataError(

@@ -13,6 +13,8 @@ from vla_core.types import JointCommand, Observation, SimState, TaskOutcome
 from vla_sim.cameras import optical_view, render, static_view, WRIST_FOV_DEG
 from vla_sim.catalogue import find_scene
 from vla_sim.experts.motion import downward
+from vla_sim.gel.config import GelConfig
+from vla_sim.gel.sensor import GelSensor
 from vla_sim.scenes.scene import Expert, Layout, Task
 from vla_sim.trajectory import FollowerConfig, Trajectory, TrajectoryFollower
 from vla_sim.variation import PLAIN, Variation
@@ -20,6 +22,7 @@ from vla_sim.world import PHYSICS_HZ, World
 
 _SETTLE_STEPS = 60  # physics steps for things to come to rest before an episode begins
 _CAMERA_FRAME = 'wrist_camera_optical'
+TOUCH_STREAMS = ('tactile', 'wrench')  # of the spec; only where a scene has fingertips that feel
 
 
 class TableEnvironment:
@@ -33,6 +36,7 @@ class TableEnvironment:
         self.spec = load_robot(robot) if isinstance(robot, str) else robot
         self.scene = find_scene(scene)
         self.variation = variation
+        self._gels = _gels(self.spec) if self.scene.touch else {}
         self.world = World(self.spec, gui)
         self.control_period_s = self.spec.controller.period_s
         self.ticks_per_step = self.spec.ticks_per_step
@@ -148,6 +152,13 @@ class TableEnvironment:
                 client, cameras['wrist'], optical_view(wrist), WRIST_FOV_DEG, changed.light),
         }
 
+    def touch(self) -> dict[str, np.ndarray]:
+        """Render the gel of each finger: (H, W, 3) uint8 RGB; nothing where fingers are bare."""
+        if not self.scene.touch:
+            return {}
+        return {finger: self._gels[finger].render(press)
+                for finger, press in self.world.presses().items()}
+
     def observe(self) -> Observation:
         """Render and return what a policy may see now."""
         position, velocity = self.joint_state()
@@ -159,7 +170,9 @@ class TableEnvironment:
             joint_position=position, joint_velocity=velocity,
             tool_pose=frames.lookup(self.spec.base_frame, self.spec.tool_frame, stamp),
             gripper=self.world.arm.opening(),
-            age_s=dict.fromkeys(self.spec.streams, 0.0))
+            tactile=self.touch(), wrench=self.world.wrench() if self.scene.touch else None,
+            age_s={name: 0.0 for name in self.spec.streams
+                   if self.scene.touch or name not in TOUCH_STREAMS})
 
     def state(self) -> SimState:
         """Return the privileged state; nothing is read twice between two control periods."""
@@ -211,3 +224,11 @@ class TableEnvironment:
             raise InvalidDataError(f'layout: the arm cannot reach {pose[:3].tolist()}')
         return joints
 
+
+def _gels(spec: RobotSpec) -> dict[str, GelSensor]:
+    """Return a sensor a finger, each with the fixed-pattern noise of its own camera."""
+    return {
+        finger: GelSensor(
+            GelConfig(width_px=size.width, height_px=size.height),
+            np.random.default_rng(zlib.crc32(finger.encode())))
+        for finger, size in spec.tactile.items()}

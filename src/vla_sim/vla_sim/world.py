@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from vla_core.spec import RobotSpec
 from vla_sim.engine import pybullet
+from vla_sim.gel.fingertips import Fingertips
+from vla_sim.gel.touch import Press
 from vla_sim.robot import Arm
 from vla_sim.scenes.scene import Layout, Scene
 from vla_sim.variation import Variation
@@ -61,6 +63,8 @@ class World:
         self.arm.teleport(joints, opening)
         if layout.held:
             self.arm.set_gripper(0.0)
+        self._fingertips = Fingertips(
+            client, self.arm.body, self._spec, self.stage.skins) if scene.touch else None
         self._names = {(body, -1): name for name, body in self.stage.bodies.items()}
         self._names |= self.stage.surfaces
 
@@ -81,6 +85,14 @@ class World:
             name: float(np.linalg.norm(pybullet.getBaseVelocity(
                 body, physicsClientId=self.client)[0]))
             for name, body in self.stage.bodies.items()}
+
+    def presses(self) -> dict[str, Press]:
+        """Return by finger what its gel feels."""
+        return self._fingertips.presses()
+
+    def wrench(self) -> np.ndarray:
+        """Return (6,) force [N] and torque [Nm] at the tool, in its frame."""
+        return self._fingertips.wrench()
 
     def _contact(self, body: int) -> Contact:
         force, touching = 0.0, set()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from vla_sim.cameras import StaticView
 from vla_sim.engine import pybullet
+from vla_sim.gel.skin import Skin
 from vla_sim.scenes import shapes
 from vla_sim.scenes.scene import Expert, Layout, Task
 from vla_sim.scenes.shapes import Box
@@ -99,6 +100,7 @@ class BowlStage:
         self.surfaces = {
             (self.table, -1): 'table', (self.bowl, -1): 'bowl', (self.cabinet, -1): 'cabinet',
             (self.cabinet, 0): 'drawer', (self.button, -1): 'button', (self.button, 0): 'button'}
+        self.skins: dict[int, Skin] = {}  # bare and rigid, all of it
         self.painted = {'table': (self.table, -1), 'cabinet': (self.cabinet, -1)}
 
     def after_step(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from vla_core.types import SimState
 from vla_sim.cameras import StaticView
 from vla_sim.experts.motion import Step
+from vla_sim.gel.skin import Skin
 from vla_sim.variation import Variation
 
 Expert = Callable[[SimState, SimState], Step]  # (state now, state when the task began)
@@ -31,6 +32,7 @@ class Stage(Protocol):
 
     bodies: Mapping[str, int]  # free objects: name -> PyBullet body
     surfaces: Mapping[tuple[int, int], str]  # (body, link) of furniture -> its name
+    skins: Mapping[int, Skin]  # body -> how a gel feels it, where it is not bare and rigid
     painted: Mapping[str, tuple[int, int]]  # what may wear a texture: name -> (body, link)
 
     def after_step(self) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from vla_sim.engine import pybullet
+from vla_sim.gel.skin import Skin
 from vla_sim.scenes import shapes
 from vla_sim.scenes.shapes import Box
 from vla_sim.scenes.table_layout import TableLayout
@@ -57,6 +58,7 @@ class TableStage:
             (self.desk, -1): 'table', (self.desk, 0): 'drawer', (self.cabinet, -1): 'cabinet',
             (self.cabinet, 0): 'door', (self.button, -1): 'button', (self.button, 0): 'button',
             (self.switch, -1): 'switch', (self.switch, 0): 'switch'}
+        self.skins: dict[int, Skin] = {}  # bare and rigid, all of it
         self.painted = {
             'table': (self.desk, -1), 'drawer': (self.desk, 0), 'cabinet': (self.cabinet, -1),
             'door': (self.cabinet, 0)}
