@@ -3,12 +3,13 @@
 from functools import partial
 
 import numpy as np
+from vla_core.geometry import quat_to_matrix
 from vla_core.types import SimState
 from vla_sim.experts.chunk import Expert
 from vla_sim.experts.motion import CLOSED, Step
 from vla_sim.experts.table34.handle import travel
-from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, EDGE_X, TOP
-from vla_sim.tasks.table34.push import PUSHED, SIDES
+from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, DRAWER_WIDTH, EDGE_X, TOP
+from vla_sim.tasks.table34.push import in_drawer, PUSHED, SIDES, span
 
 _LOW = TOP + 0.024  # [m] tool height at which fingers push
 _CLEAR = TOP + 0.068  # [m] tool height at which fingers pass over blocks
@@ -33,13 +34,27 @@ def push(state: SimState, start: SimState, block: str, side: str) -> Step:
     return Step(step.goal, CLOSED, min(0.9, step.progress + 0.6 * max(0.0, moved) / PUSHED))
 
 
+def push_into_drawer(state: SimState, start: SimState) -> Step:
+    """Push the block that stood on the table over the edge."""
+    block = next(name for name in BLOCKS if 'table' in start.touching[name])
+    pose, middle = state.objects[block], state.objects['drawer_handle'][1]
+    if in_drawer(state, block):
+        return leave(state, 1.0)
+    half, yaw = footprint(state, block)
+    room = DRAWER_WIDTH / 2 - 0.01 - span(half, yaw)[1]
+    aim = np.array([EDGE_X - 0.08, np.clip(pose[1], middle - room, middle + room)])
+    step = push_towards(state, block, aim)
+    way = float(np.clip((pose[0] - EDGE_X) / 0.1, 0.0, 1.0))
+    return Step(step.goal, CLOSED, step.progress + 0.6 * (1.0 - way))
+
+
 def leave(state: SimState, progress: float) -> Step:
     """Rise from where the hand is."""
     return Step(np.array([*state.tool_target[:2], _CRUISE]), CLOSED, progress)
 
 
 def push_towards(state: SimState, block: str, aim: np.ndarray) -> Step:
-    """Push a block one step nearer to `aim` (2,) [m]; progress says how near the hand is, 0..0.3."""
+    """Push a block one step nearer to `aim` (2,) [m]; its progress is the hand's, 0..0.3."""
     pose, tool = state.objects[block], state.tool_pose
     way = aim - pose[:2]
     way /= np.linalg.norm(way)
@@ -57,8 +72,7 @@ def push_towards(state: SimState, block: str, aim: np.ndarray) -> Step:
 
 def contact(state: SimState, block: str, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (2,) where the hand comes down behind a block and where it meets it [m]."""
-    pose, half = state.objects[block], np.array(BLOCKS[block][:2]) / 2
-    yaw = block_yaw(pose)
+    pose, (half, yaw) = state.objects[block], footprint(state, block)
     askew = quarter(yaw - np.arctan2(way[1], way[0]))
     across = np.array([-way[1], way[0]])
     start = float(np.clip(_STEER * askew, -_STEER_MAX, _STEER_MAX)) * across
@@ -70,10 +84,14 @@ def contact(state: SimState, block: str, way: np.ndarray) -> tuple[np.ndarray, n
     return np.minimum(behind, limit), np.minimum(face, limit)
 
 
-def block_yaw(pose: np.ndarray) -> float:
-    """Return the turn of a (7,) pose about base z [rad]."""
-    x, y, z, w = pose[3:]
-    return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
+def footprint(state: SimState, block: str) -> tuple[np.ndarray, float]:
+    """Return half the sides (2,) [m] of a block seen from above and their turn about z [rad]."""
+    axes = quat_to_matrix(state.objects[block][3:])
+    up = int(np.argmax(np.abs(axes[2])))
+    first, second = (axis for axis in range(3) if axis != up)
+    size = BLOCKS[block]
+    yaw = float(np.arctan2(axes[1, first], axes[0, first]))
+    return np.array([size[first], size[second]]) / 2, yaw
 
 
 def quarter(angle: float) -> float:
@@ -96,3 +114,4 @@ def _exit(half: np.ndarray, way: np.ndarray, point: np.ndarray) -> float:
 EXPERTS: dict[str, Expert] = {
     f'push_{block}_{side}': partial(push, block=block, side=side)
     for block in BLOCKS for side in SIDES}
+EXPERTS['push_into_drawer'] = push_into_drawer

@@ -8,6 +8,7 @@ from vla_sim.scenes.scene import Task
 from vla_sim.scenes.table_layout import draw_places, TableLayout
 from vla_sim.scenes.table_measures import (
     BLOCKS,
+    CABINET_X,
     DRAWER_TRAVEL,
     DRAWER_WIDTH,
     TOP,
@@ -18,8 +19,8 @@ PUSHED = 0.10  # [m] to the side
 DRAWER_OPEN = 0.12  # [m] from here on a block falls into it
 _WAY = 0.25  # [m] kept free of other blocks ahead of the one that is pushed
 _FIXTURES_Y = 0.28  # [m] a block's side that goes farther from the middle meets button or lever
+_BACK_X = CABINET_X[0] - 0.082  # [m] a block's back farther from the robot leaves no room behind
 _SURFACES = frozenset(('table', 'drawer'))
-_LEVEL = 0.5  # least cosine of a block's tilt against the steepest it rests on
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ class Push:
     def _free(self, layout: TableLayout) -> bool:
         """Say whether neither another block nor a fixture is in the way."""
         side, own = SIDES[self.side], layout.blocks[self.block]
-        size_x, size_y, _ = BLOCKS[self.block]
-        reach = (abs(np.sin(own[3])) * size_x + np.cos(own[3]) * size_y) / 2
+        reach = span(np.array(BLOCKS[self.block][:2]) / 2, own[3])[1]
         gaps = [side * (layout.blocks[name][1] - own[1])
                 for name, place in layout.places.items()
                 if place == 'table' and name != self.block]
@@ -79,11 +79,11 @@ class PushIntoDrawer:
         layout = replace(layout, drawer=DRAWER_TRAVEL - 0.005)
         while True:
             layout = layout.arranged(places, rng)
-            pose = layout.blocks[block]
-            size_x, size_y, _ = BLOCKS[block]
-            reach = (abs(np.sin(pose[3])) * size_x + np.cos(pose[3]) * size_y) / 2
-            if abs(pose[1] - layout.design.drawer_y) + reach < DRAWER_WIDTH / 2 - 0.01:
-                return layout
+            x, y, z, yaw = layout.blocks[block]
+            reach = span(np.array(BLOCKS[block][:2]) / 2, yaw)
+            if abs(y - layout.design.drawer_y) + reach[1] < DRAWER_WIDTH / 2 - 0.01:
+                pose = np.array([min(x, _BACK_X - reach[0]), y, z, yaw])
+                return replace(layout, blocks={**layout.blocks, block: pose})
 
     def feasible(self, state: SimState) -> bool:
         """Require an open drawer, one block on the table and the other two in the cabinet."""
@@ -99,6 +99,12 @@ class PushIntoDrawer:
             'table' in start.touching[block] and 'robot' not in start.touching[block]
             and in_drawer(now, block) and 'robot' not in now.touching[block]
             for block in BLOCKS)
+
+
+def span(half: np.ndarray, yaw: float) -> np.ndarray:
+    """Return how far (2,) a rectangle of half sides (2,) reaches along x and y [m]."""
+    cos, sin = abs(np.cos(yaw)), abs(np.sin(yaw))
+    return np.array([cos * half[0] + sin * half[1], sin * half[0] + cos * half[1]])
 
 
 def on_table(state: SimState, block: str) -> bool:
