@@ -29,7 +29,9 @@ def test_every_shipped_robot_loads_and_is_consistent(name: str) -> None:
     assert (robot.joints.lower <= robot.joints.home).all()
     assert (robot.joints.home <= robot.joints.upper).all()
     assert (robot.policy.workspace_lower < robot.policy.workspace_upper).all()
-    assert robot.streams.keys() == {*robot.cameras, 'joint_states', 'tf'}
+    assert robot.streams.keys() == {
+        *robot.cameras, 'joint_states', 'tf', 'tactile', 'wrench'}
+    assert robot.tactile.keys() == {'left', 'right'}
     assert robot.joints.velocity.dtype == np.float64
 
 

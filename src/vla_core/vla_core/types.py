@@ -127,7 +127,7 @@ class SimState:
     episode_id: str
     task: str
     objects: Mapping[str, np.ndarray]  # name -> (7,) pose in the base frame
-    joints: Mapping[str, float]  # fixtures: 'drawer', 'door' [m]; 'button', 'switch' 0..1; lamps 0, 1
+    joints: Mapping[str, float]  # 'drawer', 'door' [m]; 'button', 'switch' 0..1; lamps 0, 1
     tool_pose: np.ndarray  # (7,) measured
     tool_target: np.ndarray  # (7,) what the controller is being asked for
     gripper: float  # measured opening 0..1
