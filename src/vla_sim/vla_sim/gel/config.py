@@ -12,10 +12,10 @@ class GelConfig:
     width_px: int = 96  # across the finger
     height_px: int = 72  # along the finger, the last row nearest its end
     pixel_m: float = 0.0002083  # 20 mm x 15 mm of gel, as GelSight Mini's
-    stiffness: float = 2.0e8  # [N/m^3] 0.6 MPa, of silicone held at its back, over 3 mm (Winkler)
+    stiffness: float = 2.0e8  # [N/m^3] 0.6 MPa (silicone, held at its back) over 3 mm: Winkler
     depth_max_m: float = 0.0015  # half of the gel: it bottoms out there
     smoothing_m: tuple[float, ...] = (0.0014, 0.0007, 0.0004)  # sigmas, coarse to fine
-    shear_compliance: float = 4.0e-5  # [m/N] of the gel's surface under a sideways force
+    shear_compliance: float = 1.0e-4  # [m/N] of the gel's surface: 3 mm thick, 0.1 MPa in shear
     marker_pitch_m: float = 0.0024
     marker_radius_m: float = 0.00028
     noise_levels: float = 1.0  # standard deviation of the camera's fixed pattern, of 255

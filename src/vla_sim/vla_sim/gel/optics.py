@@ -13,7 +13,7 @@ _LAMPS_DEG = (150.0, 30.0, 270.0)  # red left, green right (each other's mirror)
 _ELEVATION_DEG = 35.0  # above the gel's plane
 _COLOURS = ((0.86, 0.12, 0.10), (0.12, 0.86, 0.10), (0.10, 0.12, 0.92))  # a lamp's r, g, b
 _TINT = (112.0, 112.0, 126.0)  # the untouched gel's middle
-_DIFFUSE, _SPECULAR = 130.0, 45.0
+_DIFFUSE, _SPECULAR = 165.0, 45.0
 _GLEAM = 4  # the specular exponent is 2**_GLEAM
 
 
