@@ -20,7 +20,7 @@ _WIDE = 0.85  # opening with which fingers pass a block
 _HOLDING = (0.45, 0.98)  # openings with a block between the fingers
 _TURN_MAX = 1.75  # [rad] from where the wrist is far from its limits
 _NEAR, _STRAIGHT = 0.010, 0.10  # [m], [rad] errors with which fingers go down
-_GAP = 0.006  # [m] over its rest from which a block is let go
+_GAP = 0.005  # [m] over its rest from which a block is let go
 # Plan views of the open fingers and of the hand, along and across the tool's x (P, 2) [m].
 _FINGERS = np.array([(x, side * y) for x in (-0.0115, 0.0, 0.0115) for side in (-1, 1)
                      for y in (0.0385, 0.0465, 0.0545)])
@@ -86,26 +86,56 @@ def let_go(state: SimState) -> Step:
     return Step(np.array([*state.tool_target[:2], HELD_Z]), OPEN, 1.0, yaw=yaw)
 
 
-def put(state: SimState, block: str, spot: np.ndarray, clear: float, turn: float = 0.0) -> Step:
+def put(state: SimState, block: str, spot: np.ndarray, clear: float, turn: float) -> Step:
     """Bring the held block's middle to `spot` (3,) [m], turned by `turn` [rad], and let go.
 
-    On its way its lower face stays above `clear` [m].
+    On its way its lower face stays above `clear` [m]. It is let go higher where the hand has no
+    room below.
     """
-    pose, tool, (half, yaw, top) = state.objects[block], state.tool_pose, plan(state, block)
-    square = abs(half[0] - half[1]) < 0.002
-    goal_yaw = _nearest(tool_yaw(tool) + turn - yaw, tool_yaw(tool), np.pi / (1 + square))
-    offset = tool[:3] - pose[:3]
-    goal, bottom = spot + offset, 2.0 * pose[2] - top
-    gap, askew = float(np.hypot(*(spot[:2] - pose[:2]))), abs(goal_yaw - tool_yaw(tool))
+    pose, tool, top = state.objects[block], state.tool_pose, plan(state, block)[2]
+    yaw = put_yaw(state, block, turn)
+    offset, bottom = tool[:3] - pose[:3], 2.0 * pose[2] - top
+    goal = np.array(spot) + offset
+    goal[2] = max(goal[2], floor(obstacles(state, without=block), goal, yaw))
+    gap, askew = float(np.hypot(*(spot[:2] - pose[:2]))), abs(yaw - tool_yaw(tool))
     above = bottom > clear
     ready = gap < (_NEAR if above else 0.016) and askew < (_STRAIGHT if above else 0.2)
-    if ready and pose[2] < spot[2] + _GAP:
-        return Step(state.tool_target[:3], OPEN, 0.9, yaw=goal_yaw)
+    if ready and tool[2] < goal[2] + _GAP:
+        return Step(state.tool_target[:3], OPEN, 0.9, yaw=yaw)
     low = clear + 0.005 + tool[2] - bottom
     if not ready:
         goal = travel(np.array([*goal[:2], low]), tool, low, _NEAR, cruise=max(HELD_Z, low))
     progress = 0.5 + 0.35 * float(np.exp(-gap / 0.15))
-    return Step(goal, CLOSED, progress, slow=1.0 if above else 0.6, yaw=goal_yaw)
+    return Step(goal, CLOSED, progress, slow=1.0 if above else 0.6, yaw=yaw)
+
+
+def put_yaw(state: SimState, block: str, turn: float) -> float:
+    """Return the tool's yaw at which the held block is turned by `turn` (as good as) [rad]."""
+    half, now, _ = plan(state, block)
+    square, tool = abs(half[0] - half[1]) < 0.002, tool_yaw(state.tool_pose)
+    return _nearest(tool + turn - now, tool, np.pi / (1 + square))
+
+
+def floor(boxes: np.ndarray, point: np.ndarray, yaw: float) -> float:
+    """Return the least height of the tool at `point` (2 or 3,) with room to open [m]."""
+    fingers = tallest(boxes, _placed(_FINGERS, point, yaw))
+    palm = tallest(boxes, _placed(_PALM, point, yaw))
+    return max(fingers + _TIP, palm - _HAND) + _CLEAR
+
+
+def fits(state: SimState, block: str, spots: np.ndarray, height: float, turn: float) -> np.ndarray:
+    """Return the first of `spots` (N, 2) [m] where a held block has room, else the roomiest.
+
+    Nothing there may be taller than `height` [m] under the block; best is also room for fingers.
+    """
+    boxes, (half, _, _) = obstacles(state, without=block), plan(state, block)
+    yaw = put_yaw(state, block, turn)
+    grid = np.linspace(-1.0, 1.0, 9)
+    under = np.array([(x, y) for x in grid * (half[0] + 0.003) for y in grid * (half[1] + 0.003)])
+    def crowd(spot: np.ndarray) -> float:
+        blocked = tallest(boxes, _placed(under, spot, turn)) > height
+        return 1.0 * blocked + max(0.0, floor(boxes, spot, yaw) - height - 0.02)
+    return min(spots, key=crowd)
 
 
 def find_grasp(state: SimState, block: str) -> Grasp:
@@ -115,13 +145,11 @@ def find_grasp(state: SimState, block: str) -> Grasp:
     for effort, point, yaw in sorted(_options(state, block), key=lambda option: option[0]):
         if effort >= least:
             break
-        fingers = tallest(boxes, _placed(_FINGERS, point, yaw))
-        palm = tallest(boxes, _placed(_PALM, point, yaw))
-        height = max(top - _DEPTH, fingers + _TIP + _CLEAR, palm - _HAND + _CLEAR)
+        height = max(top - _DEPTH, floor(boxes, point, yaw))
         excess = height - (top - _DEPTH)
         cost = effort + 30.0 * excess + 10.0 * (height > top - _SHALLOW)
         if cost < least:
-            low = max(top, fingers) + _TIP + 0.010
+            low = max(top, tallest(boxes, _placed(_FINGERS, point, yaw))) + _TIP + 0.010
             best = Grasp(np.array([*point, min(height, top - _SHALLOW)]), yaw, low)
             least = cost
     return best
