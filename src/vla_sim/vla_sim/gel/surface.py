@@ -24,9 +24,10 @@ def indentation(
 
     `force` [N] is spread over the springs; `stiffness` [N/m^3] is the thing's, perhaps inf.
     """
-    gap = distance - distance.min()
-    if not np.isfinite(gap).any():
+    first = distance.min()
+    if np.isinf(first):
         return np.zeros_like(distance)  # it presses beside the gel
+    gap = distance - first
     share = 1.0 if np.isinf(stiffness) else stiffness / (stiffness + config.stiffness)
     approach = _approach(gap, force / (share * config.stiffness * config.pixel_m**2))
     approach = min(approach, config.depth_max_m / share)
