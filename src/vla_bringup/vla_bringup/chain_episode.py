@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vla_bringup.suites import CHAIN
+from vla_bringup.venue import Venue
 from vla_core.chains import Chain
 from vla_core.protocols import Environment
 from vla_core.rollout import RolloutResult
 from vla_core.types import Observation
 from vla_sim.collect import Continued
-from vla_sim.environment import TableEnvironment
-from vla_sim.scenes.scene import Layout
 
 Roll = Callable[[Environment, str, int], tuple[RolloutResult, str]]  # stage, task, seed
 
@@ -35,26 +34,24 @@ class ChainRow:
 
 
 class Laid:
-    """An environment whose reset sets the table for a chain."""
+    """A venue's environment whose reset sets the table for a chain."""
 
-    def __init__(self, environment: TableEnvironment, layout: Layout) -> None:
-        self._environment, self._layout = environment, layout
+    def __init__(self, venue: Venue, chain: Chain) -> None:
+        self._venue, self._chain = venue, chain
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._environment, name)
+        return getattr(self._venue.environment, name)
 
     def reset(self, seed: int, task: str, timeout_s: float) -> Observation:
         """Set the table and begin the first task."""
-        self._environment.set_table(self._layout)
-        self._environment.begin(task, seed, timeout_s)
-        return self._environment.observe()
+        self._venue.lay(self._chain)
+        self._venue.environment.begin(task, seed, timeout_s)
+        return self._venue.environment.observe()
 
 
-def run_chain(
-    environment: TableEnvironment, chain: Chain, layout: Layout, roll: Roll, step_s: float
-) -> ChainRow:
+def run_chain(venue: Venue, chain: Chain, roll: Roll, step_s: float) -> ChainRow:
     """Run a chain to its end or its first failure; a policy step takes `step_s`."""
-    stage: Laid | Continued = Laid(environment, layout)
+    stage: Laid | Continued = Laid(venue, chain)
     sentences, steps, done, reason = [], 0, 0, ''
     for task in chain.tasks:
         result, sentence = roll(stage, task, chain.seed)
@@ -64,7 +61,7 @@ def run_chain(
             reason = f'{task}: {reason}'
             break
         done += 1
-        stage = Continued(environment, done)
+        stage = Continued(venue.environment, done)
     return ChainRow(
         CHAIN, '; '.join(sentences), chain.index, done == len(chain.tasks), steps,
         round(steps * step_s, 6), tuple(chain.tasks), done, reason)

@@ -8,19 +8,19 @@ from pathlib import Path
 import time
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from vla_bringup.chain_episode import ChainRow, run_chain
 from vla_bringup.failure_video import Film
-from vla_bringup.reference_policies import chunk_rows, REFERENCES
+from vla_bringup.reference_policies import chunk_rows, OWN_TABLES, REFERENCES
 from vla_bringup.session import make_row, PlannedEpisode, Row
 from vla_bringup.stopwatch import Stopwatch
 from vla_bringup.suites import find_suite, Trial
+from vla_bringup.venue import CalvinTable, OwnTables, Venue
 from vla_core.control.controller import ArmController
-from vla_core.errors import UnknownNameError
+from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.protocols import Environment, Policy
 from vla_core.rollout import rollout, RolloutResult
 from vla_core.spec import load_robot, RobotSpec
-from vla_core.tasks import draw_instruction
 from vla_planner.embedded import EmbeddedPlanner
-from vla_sim.environment import TableEnvironment
 from vla_sim.variation import PLAIN
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
 
@@ -40,14 +40,20 @@ class Exam:
     suite: str = 'bowl'
     scene: str = 'bowl'
     films: Path | None = None  # folder for what failures looked like
+    dataset: str | None = None  # of CALVIN, whose simulator is set up like it
 
 
 def check(exam: Exam) -> None:
-    """Raise the VlaError that a worker would raise for a bad robot, policy or head."""
+    """Raise the VlaError that a worker would raise for a bad robot, policy, head or suite."""
     spec = load_robot(exam.robot)
     if exam.policy not in REFERENCES:
         _check_name(exam.policy)
         _load(exam, spec)
+    if exam.suite == 'calvin':
+        if exam.policy in OWN_TABLES:
+            raise InvalidDataError(
+                f'--policy {exam.policy}: has no experts in the suite calvin, allowed any other')
+        open_venue(exam).environment.close()
 
 
 def examine(exam: Exam, jobs: Sequence[Job], workers: int, title: str) -> list[Row]:
@@ -88,8 +94,9 @@ class Examiner:
 
     def __init__(self, exam: Exam) -> None:
         self._exam, self._suite = exam, find_suite(exam.suite)
-        self._environment = TableEnvironment(exam.robot, exam.scene)
-        self._spec = self._environment.spec
+        self._venue = open_venue(exam)
+        self._environment, self._spec = self._venue.environment, self._venue.environment.spec
+        self._chains = self._venue.chains() if self._suite.chained else ()
         self._learned = None if exam.policy in REFERENCES else _load(exam, self._spec)
 
     def __call__(self, task: str, seed: int, perturbation: str = '') -> Outcome:
@@ -97,8 +104,8 @@ class Examiner:
         trial, began = Trial(task, seed, perturbation), time.perf_counter()
         self._watch, self._film = Stopwatch(), Film()
         self._variation = PLAIN
-        self._environment.set_variation(self._variation)
-        row = self._single(task, seed)
+        self._venue.vary(self._variation)
+        row = self._chain(seed) if self._suite.chained else self._single(task, seed)
         if self._exam.films is not None and not row.success:
             save = self._watch.timed(self._film.save, 'video')
             save(self._exam.films / trial.name, self._spec.policy.step_hz)
@@ -111,13 +118,17 @@ class Examiner:
             PlannedEpisode(task, seed, instruction), success=result.outcome.success,
             steps=result.steps, step_s=self._spec.policy.step_s, reason=result.outcome.reason)
 
+    def _chain(self, number: int) -> ChainRow:
+        return run_chain(
+            self._venue, self._chains[number], self._roll, self._spec.policy.step_s)
+
     def _roll(self, stage: Environment, task: str, seed: int) -> tuple[RolloutResult, str]:
         """Run one task on a stage; return what came of it and the sentence that was said."""
         exam, variation = self._exam, self._variation
         delay = exam.delay_steps + variation.delay_steps
         policy = self._learned or REFERENCES[exam.policy](
             self._environment, chunk_rows(exam.replan_steps, delay))
-        instruction = draw_instruction(task, seed, held_out=variation.held_out)
+        instruction = self._venue.sentence(task, seed, variation.held_out)
         result = rollout(
             self._watch.watch(stage, _LABELS), ArmController(self._spec),
             self._watch.watch(policy, {'infer': 'policy'}),
@@ -126,6 +137,13 @@ class Examiner:
             action_delay_steps=delay,
             subscribers=() if exam.films is None else (self._film,))
         return result, instruction
+
+
+def open_venue(exam: Exam) -> Venue:
+    """Open the simulator of an exam; raise the VlaError of one that is not there."""
+    if exam.suite == 'calvin':
+        return CalvinTable(exam.robot, Path(exam.dataset or ''))
+    return OwnTables(exam.robot, exam.scene)
 
 
 def _load(exam: Exam, spec: RobotSpec) -> Policy:

@@ -53,10 +53,11 @@ class ExamPlan:
         return {
             'suite': exam.suite, 'scene': exam.scene, 'policy': exam.policy,
             'checkpoint': checkpoint_fingerprint(checkpoint_folder(exam.policy)) if shown else '',
-            'head': exam.head, 'robot': exam.robot, 'tasks': list(self.tasks),
-            'episodes': self.episodes, 'seed': self.seed, 'perturb': list(self.perturbations),
-            'replan': exam.replan_steps, 'delay': exam.delay_steps, 'timeout_s': exam.timeout_s,
-            'videos': self.videos, **versions()}
+            'head': exam.head, 'robot': exam.robot, 'dataset': exam.dataset,
+            'tasks': list(self.tasks), 'episodes': self.episodes, 'seed': self.seed,
+            'perturb': list(self.perturbations), 'replan': exam.replan_steps,
+            'delay': exam.delay_steps, 'timeout_s': exam.timeout_s, 'videos': self.videos,
+            **versions()}
 
     def command(self) -> str:
         """Return the command that holds this exam again."""
@@ -65,7 +66,8 @@ class ExamPlan:
                 ('seed', self.seed)]
         usual = Exam(exam.policy, timeout_s=suite.timeout_s)
         for option, name in (('head', 'head'), ('robot', 'robot'), ('replan', 'replan_steps'),
-                             ('delay', 'delay_steps'), ('timeout', 'timeout_s')):
+                             ('delay', 'delay_steps'), ('timeout', 'timeout_s'),
+                             ('dataset', 'dataset')):
             if getattr(exam, name) != getattr(usual, name):
                 said.append((option, getattr(exam, name)))
         if len(suite.scenes) > 1:

@@ -131,6 +131,7 @@ def _expert(environment: TableEnvironment, rows: int) -> Policy:
 # Made anew for every episode: environment, rows of a chunk -> policy.
 REFERENCES: Mapping[str, Callable[[TableEnvironment, int], Policy]] = MappingProxyType({
     'expert': _expert, 'random': RandomWalk, 'hold': HoldStill, 'wrong': WrongTask})
+OWN_TABLES = ('expert', 'wrong')  # need a scene with experts
 
 
 def chunk_rows(replan_steps: int, delay_steps: int) -> int:

@@ -66,4 +66,7 @@ def _open(start: Callable[[], RunEpisode]) -> None:
 
 
 def _run(*job: str | int) -> Outcome:
-    return _start()(*job)  # the first job starts it, so that its errors reach the parent
+    try:
+        return _start()(*job)  # the first job starts it, so that its errors reach the parent
+    except VlaError as error:
+        raise VlaError(str(error)) from error  # not every kind of it can be sent on

@@ -41,7 +41,7 @@ class EvalOptions:
     'random', 'hold' (keeps still), 'wrong' (the expert of another task)."""
     suite: str = 'bowl'
     """bowl (9 tasks), table34 (34), chains (five of those in a row), touch, or calvin (CALVIN's
-    own simulator, if it is installed)."""
+    chains in its own simulator, if that is installed)."""
     scene: str = ''
     """Table of table34 and chains: table_a to table_d (table_d without it)."""
     tasks: tuple[str, ...] = ()
@@ -53,6 +53,8 @@ class EvalOptions:
     number of the first of its 1000 chains (0 without it)."""
     perturb: tuple[str, ...] = ()
     """Exams beside the standard one: poses, light, camera, distractors, paraphrase, delay; all."""
+    dataset: Path | None = None
+    """Of the suite calvin: a data set of CALVIN, whose simulator is set up like it."""
     robot: str = 'panda'
     """Robot: a shipped name or the path of a YAML file."""
     head: str | None = None
@@ -112,7 +114,8 @@ def make_plan(options: EvalOptions) -> ExamPlan:
     exam = Exam(
         options.policy, options.head, options.robot,
         suite.timeout_s if options.timeout is None else options.timeout,
-        options.replan, options.delay, suite.name, suite.find_scene(options.scene))
+        options.replan, options.delay, suite.name, suite.find_scene(options.scene),
+        dataset=None if options.dataset is None else str(options.dataset))
     return ExamPlan.make(exam, options.tasks, options.episodes, options.seed, options.perturb,
                          options.videos)
 
