@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from vla_sim.engine import pybullet
 
+# A box to wear pictures: its six faces show a whole one each, those of GEOM_BOX only a corner.
+_CUBE = str(Path(__file__).parent.parent / 'assets' / 'box.obj')
 
 @dataclass(frozen=True)
 class Box:
@@ -79,13 +82,15 @@ def _shapes(client: int, boxes: Sequence[Box], solid: bool = True) -> tuple[int,
     halves = [box.half for box in boxes]
     centres = [box.centre for box in boxes]
     turns = [pybullet.getQuaternionFromEuler((0.0, 0.0, box.yaw)) for box in boxes]
-    kinds = [pybullet.GEOM_BOX] * len(boxes)
+    count = len(boxes)
     visual = pybullet.createVisualShapeArray(
-        kinds, halfExtents=halves, visualFramePositions=centres, visualFrameOrientations=turns,
+        [pybullet.GEOM_MESH] * count, fileNames=[_CUBE] * count,
+        meshScales=[[2.0 * side for side in half] for half in halves],
+        visualFramePositions=centres, visualFrameOrientations=turns,
         rgbaColors=[box.colour for box in boxes], physicsClientId=client)
     if not solid:
         return visual, -1
     collision = pybullet.createCollisionShapeArray(
-        kinds, halfExtents=halves, collisionFramePositions=centres,
+        [pybullet.GEOM_BOX] * count, halfExtents=halves, collisionFramePositions=centres,
         collisionFrameOrientations=turns, physicsClientId=client)
     return visual, collision
