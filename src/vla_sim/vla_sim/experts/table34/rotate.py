@@ -14,6 +14,7 @@ from vla_sim.tasks.table34.rotate import turn_between, TURNED, TURNS
 _TURN = np.deg2rad(78.0)  # aimed at
 _ENOUGH = TURNED + 0.08  # [rad] from here on the fingers let go
 _LOW = TOP + 0.024  # [m] tool height at which a block is gripped
+_HOVER = 0.010  # [m] it is raised while it turns: dragged, it would tip over
 _CLEAR = TOP + 0.068  # [m] tool height at which open fingers pass over blocks
 _CRUISE = TOP + 0.13  # [m]
 _HAND = (0.10, 0.03)  # [m] half the hand along the fingers' way and across
@@ -25,18 +26,32 @@ _WIDE = 0.85  # opening with which fingers go down around a block
 def rotate(state: SimState, start: SimState, block: str, side: str) -> Step:
     """Turn a block to one side."""
     sign, done = TURNS[side], turn_between(start.objects[block], state.objects[block])[2]
-    if sign * done > _ENOUGH:
-        return _let_go(state)
-    grasp = _grasp_yaw(start, block, sign) + done
     progress = 0.4 * float(np.clip(sign * done / _ENOUGH, 0.0, 1.0))
-    if not _holds(state, block):
-        return _grip(state, block, grasp, 0.5 + progress)
-    here = tool_yaw(state.tool_pose)
-    yaw = here + sign * _TURN - done
-    x = min(state.tool_target[0], _CABINET - max(_reach(here), _reach(yaw), _reach(here + (yaw - here) / 2)))
-    if state.tool_pose[0] > x + 0.01:
-        yaw = tool_yaw(state.tool_target)
-    return Step(np.array([x, state.tool_target[1], _LOW]), CLOSED, 0.5 + progress, yaw=yaw)
+    held = _holds(state, block)
+    if sign * done > _ENOUGH:
+        down = 'table' in state.touching.get(block, ())
+        return _lower(state) if held and not down else _let_go(state)
+    if not held:
+        return _grip(state, block, _grasp_yaw(start, block, sign) + done, 0.5 + progress)
+    step = _turn(state, sign * _TURN - done)
+    return Step(step.goal, CLOSED, 0.5 + progress, yaw=step.yaw)
+
+
+def _turn(state: SimState, left: float) -> Step:
+    """Raise the block a little, bring it to where the hand has room, turn it."""
+    tool, target, here = state.tool_pose, state.tool_target, tool_yaw(state.tool_pose)
+    room = _CABINET - max(_reach(here + share * left) for share in (0.0, 0.5, 1.0))
+    goal = np.array([min(target[0], room), target[1], _LOW + _HOVER])
+    if tool[2] < _LOW + _HOVER - 0.004:
+        goal[:2] = target[:2]
+    free = tool[2] > _LOW + _HOVER - 0.004 and tool[0] < room + 0.01
+    return Step(goal, CLOSED, 0.0, yaw=here + left if free else tool_yaw(target))
+
+
+def _lower(state: SimState) -> Step:
+    """Put the block down."""
+    return Step(np.array([*state.tool_target[:2], _LOW - 0.01]), CLOSED, 0.92,
+                slow=0.5, yaw=tool_yaw(state.tool_target))
 
 
 def _grip(state: SimState, block: str, grasp: float, share: float) -> Step:
