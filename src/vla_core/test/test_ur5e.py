@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pinocchio as pin
 import pytest
 from vla_core.geometry import compose, inverse, pose_distance, quat_to_matrix
 from vla_core.kinematics import Kinematics
@@ -58,6 +59,21 @@ def test_the_spec_asks_no_more_than_the_urdf_allows() -> None:
         assert urdf['lower'] <= LIMITS.lower[index] < LIMITS.upper[index] <= urdf['upper']
         assert LIMITS.velocity[index] <= urdf['velocity'] == np.pi
         assert urdf['effort'] == (150.0 if index < 3 else 28.0)  # [Nm] Universal Robots
+
+
+@pytest.mark.parametrize('corner', CORNERS)
+def test_the_motors_can_give_the_acceleration_that_the_spec_allows(
+    corner: tuple[float, float, float]
+) -> None:
+    model = pin.buildModelFromUrdf(str(SPEC.urdf))
+    data, rng = model.createData(), np.random.default_rng(0)
+    q = KINEMATICS.solve(LIMITS.home, np.array([*corner, *downward(0.0)]), 60)
+    for push in rng.normal(size=(50, 3)):  # of the tool, in any direction
+        gain = np.linalg.solve(KINEMATICS.jacobian(q), [*push, 0.0, 0.0, 0.0])
+        gain *= (LIMITS.acceleration / np.abs(gain)).min()
+        torque = pin.rnea(model, data, np.append(q, (0.02, 0.02)), np.zeros(8),
+                          np.append(gain, (0.0, 0.0)))
+        assert (np.abs(torque[:6]) < 0.7 * model.effortLimit[:6]).all()
 
 
 def test_home_holds_the_tool_above_the_table_pointing_down() -> None:
