@@ -19,6 +19,7 @@ from vla_bringup.graph import graph_environment, GraphOptions, NodeSpec, sim_gra
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.ros.spin import EXIT_MENDABLE
 from vla_core.spec import robot_names
+from vla_sim.catalogue import BOWL, SCENES
 
 YES_NO = ['true', 'false']
 RESPAWN_DELAY_S = 1.0
@@ -31,6 +32,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'robot', default_value='panda',
             description=f"{', '.join(robot_names())}, or the path of a robot's YAML file"),
+        DeclareLaunchArgument(
+            'scene', default_value=BOWL, choices=list(SCENES),
+            description='what stands on the table'),
         DeclareLaunchArgument(
             'policy', default_value='default',
             description="'default', 'expert' (scripted) or the folder of a checkpoint"),
@@ -63,7 +67,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     run = Path('runs', time.strftime('%Y%m%d-%H%M%S')).resolve()
     options = GraphOptions(
-        robot=given['robot'], policy=given['policy'], head=given['head'],
+        robot=given['robot'], scene=given['scene'], policy=given['policy'], head=given['head'],
         instruction=given['instruction'], episodes=_whole(given, 'episodes'),
         seed=_whole(given, 'seed'), record=given['record'] or str(run / 'dataset'), run=str(run),
         command='ros2 launch vla_bringup sim.launch.py', gui=given['gui'] == 'true',

@@ -15,6 +15,7 @@ from vla_core.errors import VlaError
 from vla_core.spec import load_robot
 from vla_planner.language import parse
 from vla_policy.shipped import checkpoint_folder
+from vla_sim.catalogue import BOWL, find_scene
 
 Parameter = bool | int | float | str
 
@@ -37,6 +38,7 @@ class GraphOptions:
     """Everything a run of the graph can be told."""
 
     robot: str = 'panda'
+    scene: str = BOWL
     policy: str = 'default'  # 'default', 'expert' or a checkpoint's folder
     head: str = ''  # '' is the checkpoint's own choice
     instruction: str = ''  # '' draws tasks and sentences by the seed
@@ -57,14 +59,16 @@ def sim_graph(options: GraphOptions) -> list[NodeSpec]:
     Raises a VlaError for an unknown robot, policy or instruction, and for numbers out of range.
     """
     load_robot(options.robot)
+    scene = find_scene(options.scene)
     common: dict[str, Parameter] = {'robot': options.robot, 'lockstep': options.lockstep}
     timed = partial(_timed, common)
     nodes = [
         NodeSpec(
-            'vla_sim', 'sim_node', 'sim', {**common, 'gui': options.gui},
+            'vla_sim', 'sim_node', 'sim', {**common, 'scene': scene.name, 'gui': options.gui},
             respawn=False, critical=True),
-        timed('vla_perception', 'perception_node', 'perception'),
-        timed('vla_planner', 'planner_node', 'planner'),
+        timed('vla_perception', 'perception_node', 'perception', touch=scene.touch),
+        timed('vla_planner', 'planner_node', 'planner',
+              planner='embedded' if scene.name == BOWL else 'verbatim'),
         _policy(options, timed),
         timed('vla_control', 'control_node', 'control'),
     ]
@@ -113,7 +117,7 @@ def _timed(
 def _policy(options: GraphOptions, timed: Callable[..., NodeSpec]) -> NodeSpec:
     check_policy(options.policy)
     if options.policy == 'expert':
-        return timed('vla_sim', 'expert_node', 'policy')
+        return timed('vla_sim', 'expert_node', 'policy', scene=options.scene)
     return timed(
         'vla_policy', 'policy_node', 'policy', policy=options.policy, head=options.head)
 
@@ -123,10 +127,11 @@ def _session(options: GraphOptions) -> NodeSpec:
         raise VlaError(f'episodes: got {options.episodes}, allowed 1 or more')
     if options.seed < 0:
         raise VlaError(f'seed: got {options.seed}, allowed 0 or more')
-    if options.instruction:
+    if options.instruction and options.scene == BOWL:
         parse(options.instruction)
     parameters = {
-        'robot': options.robot, 'policy': options.policy, 'instruction': options.instruction,
+        'robot': options.robot, 'scene': options.scene, 'policy': options.policy,
+        'instruction': options.instruction,
         'episodes': options.episodes, 'seed': options.seed, 'rotate': options.rotate,
         'timeout_s': options.timeout_s, 'run': options.run, 'command': options.command,
         'record': options.record,

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from vla_core.errors import VlaError
-from vla_core.tasks import draw_instruction, TASKS
+from vla_core.tasks import draw_instruction, task, TASKS
 from vla_training.statistics import wilson_interval
 
-TIMEOUT_S = 20.0  # of one task in simulated time, in the graph as in `vla eval`
+TIMEOUT_S = 20.0  # of a task of the bowl scene in simulated time, as in `vla eval`
+TABLE_TIMEOUT_S = 12.0  # of a task of any other scene: CALVIN's 360 steps at 30 Hz
 ANYTHING = ''  # the task of an instruction whose parts have no predicate of their own
 
 
@@ -42,25 +43,31 @@ def plan_episodes(
     *,
     rotate: bool = True,
     judge: Callable[[str], Sequence[str]] | None = None,
+    tasks: Sequence[str] = tuple(TASKS),
 ) -> list[PlannedEpisode]:
     """Return the episodes of a run.
 
-    Without an instruction, episode i is task i mod 9 of the sorted names with seed
-    `seed + i // 9`, which is how `vla eval` counts too; with `rotate` off the tasks are drawn
+    Without an instruction, episode i is task i mod n of the n sorted names with seed
+    `seed + i // n`, which is how `vla eval` counts too; with `rotate` off the tasks are drawn
     by the seed. With one, `judge` names its tasks in order and the last of them is the one
     whose predicate judges the episode.
     """
     if episodes < 1:
         raise VlaError(f'episodes: got {episodes}, allowed 1 or more')
     if instruction:
-        tasks = list(judge(instruction)) if judge else []
-        task = tasks[-1] if tasks else ANYTHING
+        asked = list(judge(instruction)) if judge else []
+        judged = asked[-1] if asked else ANYTHING
         return [
-            PlannedEpisode(task, seed + i, instruction, max(len(tasks), 1))
+            PlannedEpisode(judged, seed + i, instruction, max(len(asked), 1))
             for i in range(episodes)]
     return [
-        PlannedEpisode(task, task_seed, draw_instruction(task, task_seed))
-        for task, task_seed in (_rotation if rotate else _drawn)(episodes, seed)]
+        PlannedEpisode(name, task_seed, draw_instruction(name, task_seed))
+        for name, task_seed in (_rotation if rotate else _drawn)(sorted(tasks), episodes, seed)]
+
+
+def tasks_of(sentence: str, tasks: Sequence[str]) -> list[str]:
+    """Return the one of `tasks` that a sentence asks for, or nothing for a sentence of none."""
+    return [name for name in tasks if sentence in task(name).sentences][:1]
 
 
 def make_row(
@@ -85,13 +92,11 @@ def summarise(rows: Sequence[Row], policy: str, command: str) -> dict:
     }
 
 
-def _rotation(episodes: int, seed: int) -> list[tuple[str, int]]:
-    names = sorted(TASKS)
+def _rotation(names: Sequence[str], episodes: int, seed: int) -> list[tuple[str, int]]:
     return [(names[i % len(names)], seed + i // len(names)) for i in range(episodes)]
 
 
-def _drawn(episodes: int, seed: int) -> list[tuple[str, int]]:
-    names = sorted(TASKS)
+def _drawn(names: Sequence[str], episodes: int, seed: int) -> list[tuple[str, int]]:
     order = np.random.default_rng(seed).permutation(len(names))
     return [(names[order[i % len(names)]], seed + i // len(names)) for i in range(episodes)]
 

@@ -23,6 +23,8 @@ from vla_bringup.session import (
     PlannedEpisode,
     Row,
     summarise,
+    TABLE_TIMEOUT_S,
+    tasks_of,
     TIMEOUT_S,
 )
 from vla_bringup.video import RunVideo
@@ -36,6 +38,7 @@ from vla_core.types import Mode, TaskOutcome
 from vla_interfaces import msg
 from vla_interfaces.srv import Reset
 from vla_planner.language import parse
+from vla_sim.catalogue import BOWL, find_scene
 
 _STALLED_S = 60.0  # steady time without a word of the simulator that ends an episode
 _NODES = ('sim', 'perception', 'planner', 'policy', 'control')
@@ -46,6 +49,7 @@ class SessionConfig:
     """Parameters of the session."""
 
     robot: str = field(default='panda', metadata=about('robot spec'))
+    scene: str = field(default='bowl', metadata=about('scene whose tasks are run'))
     policy: str = field(default='default', metadata=about('name of the policy, for the results'))
     instruction: str = field(default='', metadata=about('sentence; empty draws tasks by the seed'))
     episodes: int = field(default=3, metadata=about('episodes to run', 1, 1_000_000))
@@ -68,6 +72,7 @@ class SessionNode(Node):
         self.config = declare(self, SessionConfig)
         spec = load_robot(self.config.robot)
         self._step_s = spec.policy.step_s
+        self._task_s = TIMEOUT_S if self.config.scene == BOWL else TABLE_TIMEOUT_S
         self._outcome: TaskOutcome | None = None
         self._heard_s = time.monotonic()
         self._filming = False
@@ -90,7 +95,7 @@ class SessionNode(Node):
         config = self.config
         plan = plan_episodes(
             config.episodes, config.seed, config.instruction, rotate=config.rotate,
-            judge=lambda sentence: [step.task for step in parse(sentence).steps])
+            judge=self._judge, tasks=tuple(find_scene(config.scene).tasks))
         tell('waiting', text='the graph comes up')
         await_active(self, self.wait, [*_NODES, *(['recorder'] if config.record else [])],
                      config.ready_s)
@@ -103,6 +108,12 @@ class SessionNode(Node):
             tell('row', **asdict(row))
             self.save()
         return 0
+
+    def _judge(self, sentence: str) -> list[str]:
+        """Return the tasks that a sentence asks for, in order."""
+        if self.config.scene == BOWL:
+            return [step.task for step in parse(sentence).steps]
+        return tasks_of(sentence, tuple(find_scene(self.config.scene).tasks))
 
     def save(self) -> None:
         """Write the results so far."""
@@ -126,7 +137,7 @@ class SessionNode(Node):
     def _begin(self, planned: PlannedEpisode) -> None:
         answer = self._call(self._resets, Reset.Request(
             seed=planned.seed, task=planned.task, hold=True,
-            timeout_s=self.config.timeout_s or TIMEOUT_S * planned.parts))
+            timeout_s=self.config.timeout_s or self._task_s * planned.parts))
         if not answer.success:
             raise VlaError(f'reset: {answer.message}')
         self._outcome = None

@@ -11,7 +11,7 @@ from vla_core.frames import (
     TooOldError,
     UnknownFrameError,
 )
-from vla_core.spec import RobotSpec
+from vla_core.spec import CameraSpec, RobotSpec
 from vla_core.timeline import MissingStreamError, Sample, StaleStreamError, StreamBuffer
 from vla_core.types import Observation
 
@@ -29,8 +29,10 @@ class ObservationAssembler:
     """
 
     def __init__(
-        self, spec: RobotSpec, episode_id: str = '', frames: FrameBuffer | None = None
+        self, spec: RobotSpec, episode_id: str = '', frames: FrameBuffer | None = None, *,
+        touch: bool = False,
     ) -> None:
+        """Wait for the spec's streams; with `touch` for those of its fingertips too."""
         self.spec = spec
         self.episode_id = episode_id
         self.frames = FrameBuffer() if frames is None else frames
@@ -38,6 +40,11 @@ class ObservationAssembler:
         state = spec.streams['joint_states']
         self._cameras = {
             name: StreamBuffer(spec.streams[name], IMAGE_CAPACITY, name) for name in spec.cameras}
+        self._tactile = {
+            name: StreamBuffer(spec.streams['tactile'], IMAGE_CAPACITY, f'tactile/{name}')
+            for name in spec.tactile} if touch else {}
+        self._wrench = StreamBuffer(
+            spec.streams['wrench'], STATE_CAPACITY, 'wrench') if touch else None
         self._joints = StreamBuffer(state, STATE_CAPACITY, 'joint_states')
         self._gripper = StreamBuffer(state, STATE_CAPACITY, 'gripper')
         self._columns: dict[tuple[str, ...], tuple[np.ndarray | None, np.ndarray | None]] = {}
@@ -52,13 +59,24 @@ class ObservationAssembler:
         """Take a frame (H, W, 3) uint8 RGB; with `now_ns` refuse one from the future."""
         if camera not in self._cameras:
             raise UnknownNameError('camera', camera, self._cameras)
-        size = self.spec.cameras[camera]
-        if image.shape != (size.height, size.width, 3) or image.dtype != np.uint8:
-            raise InvalidDataError(
-                f'camera {camera!r}: got {image.shape} {image.dtype}, '
-                f'allowed {(size.height, size.width, 3)} uint8')
+        _check_image(f'camera {camera!r}', image, self.spec.cameras[camera])
         self._refuse_future(camera, stamp_ns, now_ns)
         _push(self._cameras[camera], stamp_ns, image)
+
+    def on_tactile(self, finger: str, stamp_ns: int, image: np.ndarray) -> None:
+        """Take the gel picture (H, W, 3) uint8 RGB of a finger."""
+        if finger not in self._tactile:
+            raise UnknownNameError('finger', finger, self._tactile)
+        _check_image(f'tactile {finger!r}', image, self.spec.tactile[finger])
+        _push(self._tactile[finger], stamp_ns, image)
+
+    def on_wrench(self, stamp_ns: int, wrench: np.ndarray) -> None:
+        """Take force [N] and torque [Nm] (6,) at the tool."""
+        if self._wrench is None:
+            raise InvalidDataError('wrench: got one, allowed none without touch')
+        if not np.isfinite(wrench).all():
+            raise InvalidDataError(f'wrench: got {wrench.tolist()}, allowed 6 finite numbers')
+        _push(self._wrench, stamp_ns, wrench)
 
     def on_joint_state(
         self,
@@ -97,7 +115,7 @@ class ObservationAssembler:
 
     def waiting_for(self, stamp_ns: int) -> tuple[str, ...]:
         """Return the streams without a sample of exactly this stamp; lockstep waits for them."""
-        streams = (*self._cameras.values(), self._joints, self._gripper)
+        streams = (*self._buffers(), self._joints, self._gripper)
         missing = [stream.name for stream in streams if not stream.has(stamp_ns)]
         newest = self._tf_newest_ns()
         return (*missing, *(['tf'] if newest is None or newest < stamp_ns else []))
@@ -105,7 +123,7 @@ class ObservationAssembler:
     def ages_s(self, now_ns: int) -> dict[str, float]:
         """Return the age of every stream's newest sample [s], for diagnostics; inf: none yet."""
         newest = {s.name: s.newest_ns for s in (
-            *self._cameras.values(), self._joints, self._gripper)}
+            *self._buffers(), self._joints, self._gripper)}
         newest['tf'] = self._tf_newest_ns()
         return {
             name: np.inf if stamp is None else (now_ns - stamp) / 1e9
@@ -118,9 +136,14 @@ class ObservationAssembler:
         fresh: no value is ever made up.
         """
         images = {name: buffer.at(stamp_ns) for name, buffer in self._cameras.items()}
+        tactile = {name: buffer.at(stamp_ns) for name, buffer in self._tactile.items()}
+        wrench = None if self._wrench is None else self._wrench.at(stamp_ns)
         joints, gripper = self._joints.at(stamp_ns), self._gripper.at(stamp_ns)
         tool = self._tool_pose(stamp_ns)
         ages = {name: sample.age_s for name, sample in images.items()}
+        if wrench is not None:
+            ages['tactile'] = max((sample.age_s for sample in tactile.values()), default=0.0)
+            ages['wrench'] = wrench.age_s
         return Observation(
             stamp_ns=stamp_ns,
             episode_id=self.episode_id,
@@ -129,9 +152,16 @@ class ObservationAssembler:
             joint_velocity=joints.value[1],
             tool_pose=tool.value,
             gripper=gripper.value,
+            tactile={name: sample.value for name, sample in tactile.items()},
+            wrench=None if wrench is None else wrench.value,
             age_s={
                 **ages, 'joint_states': max(joints.age_s, gripper.age_s), 'tf': tool.age_s},
         )
+
+    def _buffers(self) -> tuple[StreamBuffer, ...]:
+        """Return the streams of cameras and fingertips."""
+        wrench = () if self._wrench is None else (self._wrench,)
+        return (*self._cameras.values(), *self._tactile.values(), *wrench)
 
     def _tool_pose(self, stamp_ns: int) -> Sample:
         """Look the tool up; if tf lags by less than it may, its newest pose and age count."""
@@ -174,6 +204,13 @@ class ObservationAssembler:
                     f'or of {list(fingers)}')
             self._columns[names] = found
         return self._columns[names]
+
+
+def _check_image(what: str, image: np.ndarray, size: CameraSpec) -> None:
+    if image.shape != (size.height, size.width, 3) or image.dtype != np.uint8:
+        raise InvalidDataError(
+            f'{what}: got {image.shape} {image.dtype}, '
+            f'allowed {(size.height, size.width, 3)} uint8')
 
 
 def _indices(names: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndarray | None:

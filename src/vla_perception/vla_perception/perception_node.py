@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from functools import partial
 import sys
 
+from geometry_msgs.msg import WrenchStamped
 from sensor_msgs.msg import Image, JointState
 from tf2_msgs.msg import TFMessage
 from vla_core.ros import qos
-from vla_core.ros.arrays import from_image, from_time
+from vla_core.ros.arrays import from_image, from_time, from_wrench
 from vla_core.ros.convert import from_msg, to_msg
 from vla_core.ros.diagnostics import ERROR, OK, WARN
 from vla_core.ros.lifecycle import VlaLifecycleNode
@@ -29,6 +30,8 @@ class PerceptionConfig:
         default='panda', metadata=about('robot spec: a shipped name or the path of a YAML file'))
     lockstep: bool = field(
         default=False, metadata=about("observe exactly at the simulation's observe ticks"))
+    touch: bool = field(
+        default=False, metadata=about('the fingertips feel: wait for gel pictures and wrench'))
     patience_s: float = field(
         default=0.02, metadata=about('wait so long for the other streams [s]', 0.0, 1.0))
     silence_s: float = field(
@@ -47,7 +50,8 @@ class PerceptionNode(VlaLifecycleNode):
         self._spec = load_robot(self._config.robot)
         lockstep = self._config.lockstep
         self._frames = make_frames(exact=lockstep)
-        self._assembler = ObservationAssembler(self._spec, frames=self._frames)
+        self._assembler = ObservationAssembler(
+            self._spec, frames=self._frames, touch=self._config.touch)
         self._episodes = EpisodeClock()
         self._trigger = TickTrigger() if lockstep else FrameTrigger(
             self._spec.policy.step_s, self._config.patience_s)
@@ -57,6 +61,8 @@ class PerceptionNode(VlaLifecycleNode):
         for camera in self._spec.cameras:
             self.listen(Image, f'{camera}/image', partial(self._on_image, camera),
                         qos.image(lockstep))
+        if self._config.touch:
+            self._feel(lockstep)
         self.listen(JointState, 'joint_states', self._on_joint_state, qos.sensor(lockstep))
         self.listen(TFMessage, 'tf', self._on_tf, qos.sensor(lockstep))
         self.listen(TFMessage, 'tf_static', self._on_tf_static, qos.TF_STATIC)
@@ -71,6 +77,21 @@ class PerceptionNode(VlaLifecycleNode):
         self._heard[camera] = self.steady_s()
         if camera == self._assembler.reference and isinstance(self._trigger, FrameTrigger):
             self._trigger.on_frame(stamp_ns, self._heard[camera])
+        self._observe()
+
+    def _feel(self, lockstep: bool) -> None:
+        for finger in self._spec.tactile:
+            self.listen(Image, f'tactile/{finger}/image', partial(self._on_tactile, finger),
+                        qos.image(lockstep))
+        self.listen(WrenchStamped, 'wrench', self._on_wrench, qos.sensor(lockstep))
+
+    def _on_tactile(self, finger: str, message: Image) -> None:
+        self._assembler.on_tactile(
+            finger, from_time(message.header.stamp), from_image(message))
+        self._observe()
+
+    def _on_wrench(self, message: WrenchStamped) -> None:
+        self._assembler.on_wrench(from_time(message.header.stamp), from_wrench(message.wrench))
         self._observe()
 
     def _on_joint_state(self, message: JointState) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from vla_core.errors import VlaError
+from vla_core.errors import UnknownNameError, VlaError
 from vla_core.ros import params, qos, spin
 from vla_core.ros.convert import from_msg, to_msg
 from vla_core.ros.diagnostics import OK, WARN
@@ -16,6 +16,9 @@ from vla_interfaces import msg
 from vla_interfaces.action import ExecuteInstruction
 from vla_planner.embedded import EmbeddedPlanner, PlannerConfig
 from vla_planner.session import ExecuteSession, Silence
+from vla_planner.verbatim import VerbatimPlanner
+
+_PLANNERS = {'embedded': EmbeddedPlanner, 'verbatim': lambda config: VerbatimPlanner()}
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class NodeConfig:
 
     lockstep: bool = field(
         default=False, metadata=params.about('step by the ticks of the simulation'))
+    planner: str = field(default='embedded', metadata=params.about(
+        "'embedded' reads the tasks of the bowl scene, 'verbatim' hands the sentence on"))
     patience_s: float = field(
         default=2.0, metadata=params.about('silence that diagnostics report [s]', 0.1, 60.0))
 
@@ -41,7 +46,7 @@ class PlannerNode(VlaLifecycleNode):
         """Make the planner, its topics and its action server."""
         self._forget()
         self._config = params.declare(self, NodeConfig)
-        self._planner = EmbeddedPlanner(params.declare(self, PlannerConfig))
+        self._planner = _make(self._config.planner, params.declare(self, PlannerConfig))
         self._subtasks = self.talk(msg.Subtask, 'subtask', qos.COMMAND)
         self.listen(msg.Observation, 'observation', self._on_observation, qos.COMMAND)
         self.listen(msg.ActionChunk, 'action_chunk', self._on_chunk, qos.COMMAND)
@@ -187,6 +192,12 @@ class PlannerNode(VlaLifecycleNode):
         self._ticks: Slots[Tick] = Slots()
         self._waiting: PlannerInput | None = None
         self._silence = Silence(('observation', 'action_chunk'))
+
+
+def _make(name: str, config: PlannerConfig) -> EmbeddedPlanner | VerbatimPlanner:
+    if name not in _PLANNERS:
+        raise UnknownNameError('planner', name, _PLANNERS)
+    return _PLANNERS[name](config)
 
 
 def main() -> int:

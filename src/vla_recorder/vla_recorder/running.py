@@ -20,7 +20,9 @@ from vla_core.episode import (
     PROGRESS,
     Stream,
     SubtaskSpan,
+    TACTILE_PREFIX,
     TOOL_POSE,
+    WRENCH,
 )
 from vla_core.geometry import delta_between
 from vla_core.spec import RobotSpec
@@ -85,8 +87,10 @@ class RunningEpisode:
 
     def on_observation(self, observation: Observation, max_bytes: int) -> bool:
         """Add a row; return False when it was dropped."""
-        size = sum(image.nbytes for image in observation.images.values())
-        whole = set(self._spec.cameras) <= set(observation.images)
+        pictures = (*observation.images.values(), *observation.tactile.values())
+        size = sum(image.nbytes for image in pictures)
+        whole = set(self._spec.cameras) <= set(observation.images) and self._feels_alike(
+            observation)
         late = bool(self._rows) and observation.stamp_ns <= self.last_ns
         if not whole or late or self.bytes + size > max_bytes:
             self.dropped += 1
@@ -94,6 +98,12 @@ class RunningEpisode:
         self.bytes += size
         self._rows.append(observation)
         return True
+
+    def _feels_alike(self, observation: Observation) -> bool:
+        """Say whether an observation has the touch streams that the first one had."""
+        first = self._rows[0] if self._rows else observation
+        return observation.tactile.keys() == first.tactile.keys() and (
+            (observation.wrench is None) == (first.wrench is None))
 
     def on_chunk(self, chunk: ActionChunk) -> None:
         """Keep a chunk under the stamp it answers."""
@@ -150,7 +160,12 @@ class RunningEpisode:
             for camera in self._spec.cameras}
         columns |= {
             AGE_PREFIX + stream: np.array([row.age_s.get(stream, np.nan) for row in rows])
-            for stream in self._spec.streams}
+            for stream in self._spec.streams if stream in rows[0].age_s or not rows[0].age_s}
+        columns |= {
+            TACTILE_PREFIX + finger: np.stack([row.tactile[finger] for row in rows])
+            for finger in rows[0].tactile}
+        if rows[0].wrench is not None:
+            columns[WRENCH] = np.stack([row.wrench for row in rows])
         columns[JOINT_POSITION] = np.stack([row.joint_position for row in rows])
         columns[JOINT_VELOCITY] = np.stack([row.joint_velocity for row in rows])
         columns[TOOL_POSE] = np.stack([row.tool_pose for row in rows])

@@ -1,5 +1,6 @@
 """What the simulated robot's sensors publish: joints, frames, images, states, the clock."""
 
+from geometry_msgs.msg import WrenchStamped
 import numpy as np
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
@@ -10,7 +11,12 @@ from vla_core.ros import qos
 from vla_core.ros.arrays import to_image, to_time
 from vla_core.ros.convert import to_msg
 from vla_core.ros.lifecycle import VlaLifecycleNode
-from vla_core.ros.robot_msgs import camera_info_to_msg, joint_state_to_msg, transforms_to_msg
+from vla_core.ros.robot_msgs import (
+    camera_info_to_msg,
+    joint_state_to_msg,
+    transforms_to_msg,
+    wrench_to_msg,
+)
 from vla_core.types import TaskOutcome, Tick
 from vla_interfaces import msg
 from vla_sim.camera_frames import camera_matrices, static_camera_pose
@@ -33,6 +39,11 @@ class Sensors:
             name: (talk(Image, f'{name}/image', qos.SENSOR_RELIABLE),
                    talk(CameraInfo, f'{name}/camera_info', qos.SENSOR_RELIABLE))
             for name in self._spec.cameras}
+        self._gels = {
+            finger: talk(Image, f'tactile/{finger}/image', qos.SENSOR_RELIABLE)
+            for finger in self._spec.tactile if environment.scene.touch}
+        self._wrench = talk(
+            WrenchStamped, 'wrench', qos.SENSOR_RELIABLE) if environment.scene.touch else None
         self._infos = camera_matrices(self._spec, environment.scene.view)
         static = talk(TFMessage, 'tf_static', qos.TF_STATIC)
         static.publish(transforms_to_msg(self._static_links()))
@@ -73,6 +84,16 @@ class Sensors:
             images.publish(to_image(image, stamp, camera.frame))
             infos.publish(camera_info_to_msg(
                 stamp, camera.frame, camera.width, camera.height, self._infos[name]))
+
+        self._publish_touch(stamp)
+
+    def _publish_touch(self, stamp: int) -> None:
+        for finger, image in self._environment.touch().items():
+            frame = self._spec.tactile[finger].frame
+            self._gels[finger].publish(to_image(image, stamp, frame))
+        if self._wrench is not None:
+            self._wrench.publish(wrench_to_msg(
+                stamp, self._spec.tool_frame, self._environment.world.wrench()))
 
     def publish_outcome(self, outcome: TaskOutcome) -> None:
         """Publish the verdict on the task so far."""

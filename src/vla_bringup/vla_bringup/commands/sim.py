@@ -19,6 +19,7 @@ from vla_bringup.supervisor import log_path, Supervisor
 from vla_core.errors import UnknownNameError
 from vla_core.spec import load_robot
 from vla_planner.language import parse
+from vla_sim.catalogue import BOWL, find_scene
 
 _HEADS = ('', 'flow', 'l1')
 
@@ -30,6 +31,7 @@ class SimOptions:
     Examples:
         ./vla sim
         ./vla sim --instruction "put the red block in the bowl, then close the drawer"
+        ./vla sim --scene table_d --policy expert --episodes 5
         ./vla sim --episodes 27 --seed 100000 --lockstep --json out.json
 
     """
@@ -46,6 +48,8 @@ class SimOptions:
     """Action head of the policy: flow or l1 (the checkpoint's own choice without it)."""
     robot: str = 'panda'
     """Robot: a shipped name or the path of a YAML file."""
+    scene: str = BOWL
+    """What stands on the table: bowl, table_a to table_d, touch."""
     record: Path | None = None
     """Folder of the recorded LeRobot data set (under the run's folder without it)."""
     gui: bool = False
@@ -89,7 +93,8 @@ def plan(options: SimOptions, arguments: list[str]) -> GraphOptions:
     """Return the graph's options; raise a VlaError for what cannot be run."""
     if options.head not in _HEADS:
         raise UnknownNameError('head', options.head, _HEADS[1:])
-    if options.instruction:
+    find_scene(options.scene)
+    if options.instruction and options.scene == BOWL:
         parse(options.instruction)
     _check_policy(options)
     run = new_run_folder(Path('runs'))
@@ -97,7 +102,7 @@ def plan(options: SimOptions, arguments: list[str]) -> GraphOptions:
     if episodes is None:
         episodes = 1 if options.instruction else 3
     return GraphOptions(
-        robot=options.robot, policy=options.policy, head=options.head,
+        robot=options.robot, scene=options.scene, policy=options.policy, head=options.head,
         instruction=options.instruction, episodes=episodes,
         seed=secrets.randbelow(100_000) if options.seed is None else options.seed,
         rotate=options.episodes is not None, timeout_s=options.timeout,

@@ -8,7 +8,7 @@ import array
 from collections.abc import Sequence
 
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Pose, Quaternion
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3, Wrench
 import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -97,3 +97,15 @@ def from_image(message: Image) -> np.ndarray:
     if message.encoding == 'bgr8':
         return pixels[..., ::-1]
     return pixels if channels > 1 else pixels[..., 0]
+
+
+def to_wrench(wrench: np.ndarray) -> Wrench:
+    """Return (6,) force [N] and torque [Nm] as a message."""
+    fx, fy, fz, tx, ty, tz = (float(value) for value in wrench)
+    return Wrench(force=Vector3(x=fx, y=fy, z=fz), torque=Vector3(x=tx, y=ty, z=tz))
+
+
+def from_wrench(wrench: Wrench) -> np.ndarray:
+    """Return a message's force [N] and torque [Nm] as (6,) float64."""
+    f, t = wrench.force, wrench.torque
+    return np.array([f.x, f.y, f.z, t.x, t.y, t.z], dtype=np.float64)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from geometry_msgs.msg import Vector3, Wrench
 import numpy as np
 from vla_core import types
 from vla_core.errors import InvalidDataError, UnknownNameError
@@ -13,9 +12,11 @@ from vla_core.ros.arrays import (
     from_image,
     from_pose,
     from_time,
+    from_wrench,
     header,
     to_image,
     to_pose,
+    to_wrench,
 )
 from vla_core.ros.lockstep import Ack
 from vla_interfaces import msg
@@ -40,7 +41,7 @@ def _observation_to(value: types.Observation, frame: str) -> msg.Observation:
     def pictures(images: Mapping[str, np.ndarray]) -> list:
         return [to_image(image, value.stamp_ns) for image in images.values()]
 
-    wrench = [] if value.wrench is None else [_wrench_to(value.wrench)]
+    wrench = [] if value.wrench is None else [to_wrench(value.wrench)]
     return msg.Observation(
         header=header(value.stamp_ns, frame), episode_id=value.episode_id,
         camera_names=list(value.images), images=pictures(value.images),
@@ -58,7 +59,7 @@ def _observation_from(message: msg.Observation) -> types.Observation:
         images=_named('images', message.camera_names, message.images, from_image),
         depth=_named('depth', message.depth_names, message.depth, from_image),
         tactile=_named('tactile', message.tactile_names, message.tactile, from_image),
-        wrench=_wrench_from(message.wrench[0]) if message.wrench else None,
+        wrench=from_wrench(message.wrench[0]) if message.wrench else None,
         joint_position=floats(message.joint_position),
         joint_velocity=floats(message.joint_velocity),
         tool_pose=from_pose(message.tool_pose), gripper=message.gripper,
@@ -184,16 +185,6 @@ def _outcome_from(message: msg.TaskOutcome) -> types.TaskOutcome:
         stamp_ns=from_time(message.header.stamp), episode_id=message.episode_id,
         task=message.task, success=message.success, done=message.done, reason=message.reason,
         steps=message.steps)
-
-
-def _wrench_to(wrench: np.ndarray) -> Wrench:
-    fx, fy, fz, tx, ty, tz = (float(value) for value in wrench)
-    return Wrench(force=Vector3(x=fx, y=fy, z=fz), torque=Vector3(x=tx, y=ty, z=tz))
-
-
-def _wrench_from(wrench: Wrench) -> np.ndarray:
-    f, t = wrench.force, wrench.torque
-    return np.array([f.x, f.y, f.z, t.x, t.y, t.z], dtype=np.float64)
 
 
 def _named(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from geometry_msgs.msg import Transform, TransformStamped, Vector3
+from geometry_msgs.msg import Transform, TransformStamped, Vector3, WrenchStamped
 import numpy as np
 from sensor_msgs.msg import CameraInfo, JointState
 from tf2_msgs.msg import TFMessage
@@ -15,6 +15,7 @@ from vla_core.ros.arrays import (
     header,
     to_duration,
     to_pose,
+    to_wrench,
 )
 from vla_core.types import JointCommand
 
@@ -77,6 +78,11 @@ def pose_from_transform(message: Transform) -> np.ndarray:
     """Return a transform as a (7,) float64 pose, xyz [m] and xyzw."""
     t, q = message.translation, message.rotation
     return np.array([t.x, t.y, t.z, q.x, q.y, q.z, q.w], dtype=np.float64)
+
+
+def wrench_to_msg(stamp_ns: int, frame: str, wrench: np.ndarray) -> WrenchStamped:
+    """Return (6,) force [N] and torque [Nm], measured in `frame`."""
+    return WrenchStamped(header=header(stamp_ns, frame), wrench=to_wrench(wrench))
 
 
 def command_to_msg(
