@@ -21,7 +21,7 @@ from vla_core.protocols import Environment, Policy
 from vla_core.rollout import rollout, RolloutResult
 from vla_core.spec import load_robot, RobotSpec
 from vla_planner.embedded import EmbeddedPlanner
-from vla_sim.variation import PLAIN
+from vla_sim.variation import perturbed, PLAIN
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
 
 _LABELS = {'observe': 'cameras', 'apply': 'physics', 'reset': 'table'}
@@ -103,7 +103,7 @@ class Examiner:
         """Run a trial; return its row and where its wall time [s] went."""
         trial, began = Trial(task, seed, perturbation), time.perf_counter()
         self._watch, self._film = Stopwatch(), Film()
-        self._variation = PLAIN
+        self._variation = perturbed((perturbation,), seed) if perturbation else PLAIN
         self._venue.vary(self._variation)
         row = self._chain(seed) if self._suite.chained else self._single(task, seed)
         if self._exam.films is not None and not row.success:
