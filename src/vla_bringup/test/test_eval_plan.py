@@ -1,9 +1,11 @@
 """Laws of an exam's plan: which trials, in which order, and how to ask for them again."""
 
+from pathlib import Path
 import shlex
 
 import pytest
 import tyro
+from vla_bringup import cli
 from vla_bringup.commands.eval import EvalOptions, make_plan
 from vla_bringup.session import plan_episodes
 from vla_bringup.suites import CHAIN, SUITES, Trial
@@ -79,3 +81,23 @@ def test_numbers_that_make_no_exam_are_refused(options: dict, words: str) -> Non
     with pytest.raises(InvalidDataError) as refusal:
         _plan(**options)
     assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['--suite', 'salad'], "unknown suite 'salad'"),
+    (['--policy', 'luck'], 'allowed: default, expert, hold, random, the path of a checkpoint'),
+    (['--suite', 'calvin', '--policy', 'expert'], 'has no experts in the suite calvin'),
+    (['--suite', 'calvin', '--policy', 'hold'], 'git clone --recurse-submodules'),
+    (['--policy', 'hold', '--out', 'thesis'], 'allowed an empty or new folder'),
+])
+def test_an_exam_that_cannot_be_held_is_refused_in_one_line(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'thesis').mkdir()
+    (tmp_path / 'thesis' / 'thesis.tex').touch()
+    assert cli.main(['eval', *arguments]) == 2
+    line = capsys.readouterr().err
+    assert words in line and line.count('\n') == 1
+    assert [path.name for path in tmp_path.rglob('*')] == ['thesis', 'thesis.tex']
