@@ -117,9 +117,9 @@ def _draw_light(rng: np.random.Generator) -> dict[str, Any]:
     colour[rng.choice([0, 2])] = rng.uniform(0.74, 0.84)
     light = Light(
         direction=towards(rng.uniform(35.0, 250.0), rng.uniform(20.0, 40.0)),
-        colour=vector(colour), ambient=_either(rng, (0.38, 0.46), (0.74, 0.82)),
-        diffuse=_either(rng, (0.12, 0.20), (0.50, 0.60)))
-    tints = {part: vector(_either(rng, (0.45, 0.62), (1.45, 1.7)) * rng.uniform(0.92, 1.08, 3))
+        colour=vector(colour), ambient=_either(rng, (0.42, 0.48), (0.74, 0.82)),
+        diffuse=_either(rng, (0.16, 0.22), (0.50, 0.60)))
+    tints = {part: vector(_either(rng, (0.50, 0.64), (1.45, 1.7)) * rng.uniform(0.92, 1.08, 3))
              for part in FURNITURE}
     return {'light': light, 'tints': tints}
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from vla_core.spec import RobotSpec
+from vla_sim.clutter import add_clutter
 from vla_sim.engine import pybullet
 from vla_sim.gel.fingertips import Fingertips
 from vla_sim.gel.touch import Press
 from vla_sim.robot import Arm
 from vla_sim.scenes.scene import Layout, Scene
+from vla_sim.textures import paint
 from vla_sim.variation import Variation
 
 PHYSICS_HZ = 240
@@ -67,6 +69,9 @@ class World:
             client, self.arm.body, self._spec, self.stage.skins) if scene.touch else None
         self._names = {(body, -1): name for name, body in self.stage.bodies.items()}
         self._names |= self.stage.surfaces
+        clutter = add_clutter(client, self.stage.places, variation.distractors)
+        self._names |= {(body, -1): 'clutter' for body in clutter}
+        paint(client, self.stage.painted, variation.textures)
 
     def step(self, position: np.ndarray, velocity: np.ndarray) -> None:
         """Advance one physics step towards motor targets (J,) [rad], (J,) [rad/s]."""

@@ -67,12 +67,15 @@ class BowlScene:
         and stronger turns.
         """
         names = list(BLOCK_COLOURS)
-        spots = _outside(rng, len(names)) if outside else _spread(rng, len(names), *_REGION)
-        turn = (0.4, 0.78) if outside else (-0.35, 0.35)
+        spots = _spread(rng, len(names), *_REGION)
+        turns = rng.uniform(-0.35, 0.35, len(names))
+        if outside:  # from its own stream: what else is drawn stays as it was
+            own = rng.spawn(1)[0]
+            spots, turns = _outside(own, len(names)), own.uniform(0.4, 0.78, len(names))
         return BowlLayout(
             blocks={
-                name: np.array([*spot, BLOCK_SIZE / 2, rng.uniform(*turn)])
-                for name, spot in zip(names, spots, strict=True)
+                name: np.array([*spot, BLOCK_SIZE / 2, turn])
+                for name, spot, turn in zip(names, spots, turns, strict=True)
             },
             bowl=rng.uniform((0.40, -0.34), (0.58, -0.29)),
             cabinet=rng.uniform((0.61, 0.28), (0.65, 0.31)),
@@ -102,6 +105,7 @@ class BowlStage:
             (self.cabinet, 0): 'drawer', (self.button, -1): 'button', (self.button, 0): 'button'}
         self.skins: dict[int, Skin] = {}  # bare and rigid, all of it
         self.painted = {'table': (self.table, -1), 'cabinet': (self.cabinet, -1)}
+        self.places = _FREE
 
     def after_step(self) -> None:
         """Do nothing: no lamps here."""
@@ -193,6 +197,8 @@ class BowlStage:
             spring_n=4.0)
 
 
+_FREE = tuple((x, y, 0.0) for x, y in (
+    (0.72, -0.30), (0.72, -0.16), (0.74, -0.02), (0.72, 0.12), (0.25, -0.24)))
 _REGION = ((0.36, -0.17), (0.57, 0.08))  # [m] corners of where blocks stand
 _WIDER = ((0.33, -0.20), (0.60, 0.11))
 

@@ -4,7 +4,7 @@ A scene is a description; a stage is what it built in one physics client for one
 All positions are in the base frame of the robot, whose base stands at z = 0 [m].
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +34,7 @@ class Stage(Protocol):
     surfaces: Mapping[tuple[int, int], str]  # (body, link) of furniture -> its name
     skins: Mapping[int, Skin]  # body -> how a gel feels it, where it is not bare and rigid
     painted: Mapping[str, tuple[int, int]]  # what may wear a texture: name -> (body, link)
+    places: Sequence[tuple[float, float, float]]  # free for distractors: x, y, height below [m]
 
     def after_step(self) -> None:
         """Let lamps and the like follow what one physics step moved."""

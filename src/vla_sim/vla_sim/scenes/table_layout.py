@@ -19,7 +19,7 @@ from vla_sim.scenes.table_measures import (
 PLACES = ('table', 'slider_left', 'slider_right', 'drawer')  # and 'on:<block>'
 
 _TABLE_X, _TABLE_Y = (0.548, 0.585), (-0.15, 0.15)  # [m] where blocks stand on the table
-_WIDER_X, _WIDER_Y = (0.54, 0.59), (-0.20, 0.20)
+_WIDER_X, _BEYOND_Y = (0.54, 0.59), (0.16, 0.20)  # where only perturbed exams put them
 _TURN, _OUTSIDE_TURN = 0.5, (0.55, 0.9)  # [rad] of blocks on the table
 _APART = 0.15  # [m] between the middles of blocks on the table
 
@@ -54,7 +54,10 @@ class TableLayout(Layout):
         """Return the layout with all blocks put anew into `places`."""
         held = next((name for name, place in places.items() if place == 'held'), '')
         layout = replace(self, places=dict(places), held=held)
-        return replace(layout, blocks=_poses(layout, rng))
+        blocks = _poses(replace(layout, outside=False), rng)
+        if self.outside:  # from its own stream: what else is drawn stays as it was
+            blocks = _poses(layout, rng.spawn(1)[0])
+        return replace(layout, blocks=blocks)
 
 
 def draw_places(
@@ -81,24 +84,27 @@ def place_pose(
 ) -> np.ndarray:
     """Return a pose (4,) x y z yaw for a block in one of PLACES; others are not looked at."""
     half = BLOCKS[block][2] / 2
+    if place == 'table' and layout.outside:
+        return np.array([
+            rng.uniform(*_WIDER_X), _signed(rng, *_BEYOND_Y), TOP + half,
+            _signed(rng, *_OUTSIDE_TURN)])
     if place == 'table':
-        (x0, x1), (y0, y1) = (_WIDER_X, _WIDER_Y) if layout.outside else (_TABLE_X, _TABLE_Y)
-        turn = rng.choice([-1, 1]) * rng.uniform(*_OUTSIDE_TURN) if layout.outside else (
-            rng.uniform(-_TURN, _TURN))
-        return np.array([rng.uniform(x0, x1), rng.uniform(y0, y1), TOP + half, turn])
+        turn = rng.uniform(-_TURN, _TURN)
+        return np.array([rng.uniform(*_TABLE_X), rng.uniform(*_TABLE_Y), TOP + half, turn])
     if place in ('slider_left', 'slider_right'):
         side = 1.0 if place == 'slider_left' else -1.0
         middle = layout.design.cabinet_y + side * CABINET_HALF / 2
         outwards = side * rng.uniform(0.015, 0.040)  # so that another one fits beside it
         return np.array([
             rng.uniform(0.725, 0.735), middle + outwards, SHELF + half,
-            rng.uniform(-0.1, 0.1)])
+            _signed(rng, 0.13, 0.20) if layout.outside else rng.uniform(-0.1, 0.1)])
     if place == 'drawer':
         x = DRAWER_FRONT_X + 0.01 + DRAWER_DEPTH / 2 - layout.drawer
         return np.array([
             x + rng.uniform(-0.010, 0.010),
             layout.design.drawer_y + rng.uniform(-0.04, 0.04),
-            DRAWER_FLOOR + half, rng.uniform(-0.15, 0.15)])
+            DRAWER_FLOOR + half,
+            _signed(rng, 0.18, 0.26) if layout.outside else rng.uniform(-0.15, 0.15)])
     raise UnknownNameError('place', place, PLACES)
 
 
@@ -109,8 +115,6 @@ def _poses(layout: TableLayout, rng: np.random.Generator) -> dict[str, np.ndarra
                  for name, place in layout.places.items() if place in PLACES}
         spots = [poses[name][:2] for name, place in layout.places.items() if place == 'table']
         gaps = [np.linalg.norm(a - b) for i, a in enumerate(spots) for b in spots[:i]]
-        if layout.outside and not all(_beyond(spot) for spot in spots):
-            continue
         if min(gaps, default=1.0) > _APART:
             break
     for name, place in layout.places.items():
@@ -122,6 +126,6 @@ def _poses(layout: TableLayout, rng: np.random.Generator) -> dict[str, np.ndarra
     return poses
 
 
-def _beyond(spot: np.ndarray) -> bool:
-    (x0, x1), (y0, y1) = _TABLE_X, _TABLE_Y
-    return not (x0 <= spot[0] <= x1 and y0 <= spot[1] <= y1)
+def _signed(rng: np.random.Generator, low: float, high: float) -> float:
+    """Return a number of that size and of either sign."""
+    return float(rng.choice([-1, 1]) * rng.uniform(low, high))

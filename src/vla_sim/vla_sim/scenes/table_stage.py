@@ -29,6 +29,7 @@ from vla_sim.scenes.table_measures import (
     TOP,
     WALL_TOP,
 )
+from vla_sim.textures import paint
 from vla_sim.variation import Variation
 
 _BLOCK_MASS = 0.06  # [kg]
@@ -37,6 +38,8 @@ _RUBBER = 1.2  # friction of the handles
 _PRESSED, _RELEASED = 0.6, 0.3  # of the button's travel
 _BACK_X = 0.93  # back edge of the table top
 _LAMP_X = 0.88
+_FREE = tuple((x, y, TOP) for x, y in (
+    (0.74, 0.36), (0.74, -0.36), (0.86, 0.30), (0.86, -0.30), (0.87, 0.0)))
 
 
 class TableStage:
@@ -62,6 +65,8 @@ class TableStage:
         self.painted = {
             'table': (self.desk, -1), 'drawer': (self.desk, 0), 'cabinet': (self.cabinet, -1),
             'door': (self.cabinet, 0)}
+        self.places = _FREE
+        paint(client, self.painted, {'table': layout.design.texture})
 
     def after_step(self) -> None:
         """Toggle the LED when the button goes down; the bulb follows the lever."""

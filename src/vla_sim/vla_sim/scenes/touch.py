@@ -40,6 +40,7 @@ _SKINS = {
     'soft_block': Skin(stiffness=4.0e7, edge_radius=0.004),
     'ridged_block': Skin(edge_radius=0.001, relief=Ridges(period_m=0.003, height_m=0.0008)),
 }
+_FREE = tuple((0.73, y, 0.0) for y in (-0.30, -0.15, 0.0, 0.15, 0.30))
 _TABLE = (0.55, 0.60, 0.58, 1.0)
 _CARD = (0.66, 0.50, 0.33, 1.0)
 _CURTAIN = (0.22, 0.20, 0.24, 1.0)
@@ -120,6 +121,7 @@ class TouchStage:
             (self.table, -1): 'table', (self.box, -1): 'box', (self.plate, -1): 'plate'}
         self.painted = {'table': (self.table, -1), 'box': (self.box, -1),
                         'curtain': (self._curtain, -1), 'plate': (self._cloth, -1)}
+        self.places = _FREE
         self._fixed = {
             'box': np.array([*layout.box, 0.0, 0.0, 0.0, 0.0, 1.0]),
             'plate': np.array([*layout.plate, PLATE_HEIGHT, 0.0, 0.0, 0.0, 1.0]),
