@@ -1,6 +1,6 @@
 """Episodes in one process: the environment, the controller, the planner and a policy."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -70,17 +70,18 @@ def carry_out(
 ) -> dict[Trial, Outcome]:
     """Run the trials that are not `finished` with a progress bar; return what came of all."""
     outcomes = dict(finished or {})
+    wins = sum(outcome['row']['success'] for outcome in outcomes.values())
     left = [trial for trial in trials if trial not in outcomes]
     bar = Progress(
         TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn('{task.fields[rate]}'))
     with bar, closing(run_episodes(left, partial(start, exam), workers)) as results:
-        line = bar.add_task(
-            '', total=len(trials), completed=len(outcomes), rate=_rate(outcomes.values()))
+        line = bar.add_task('', total=len(trials), completed=len(outcomes), rate='')
         for index, outcome in results:
             outcomes[left[index]] = outcome
             on_outcome(left[index], outcome)
-            bar.update(line, advance=1, rate=_rate(outcomes.values()))
+            wins += outcome['row']['success']
+            bar.update(line, advance=1, rate=f'{100 * wins / len(outcomes):.1f} %')
     return outcomes
 
 
@@ -103,7 +104,8 @@ class Examiner:
         """Run a trial; return its row and where its wall time [s] went."""
         trial, began = Trial(task, seed, perturbation), time.perf_counter()
         self._watch, self._film = Stopwatch(), Film()
-        self._variation = perturbed((perturbation,), seed) if perturbation else PLAIN
+        drawn = self._chains[seed].seed if self._suite.chained else seed
+        self._variation = perturbed((perturbation,), drawn) if perturbation else PLAIN
         self._venue.vary(self._variation)
         row = self._chain(seed) if self._suite.chained else self._single(task, seed)
         if self._exam.films is not None and not row.success:
@@ -155,8 +157,3 @@ def _check_name(policy: str) -> None:
     if policy != 'default' and not Path(policy).is_dir():
         raise UnknownNameError(
             'policy', policy, ('default', *REFERENCES, 'the path of a checkpoint folder'))
-
-
-def _rate(outcomes: Iterable[Outcome]) -> str:
-    wins = [outcome['row']['success'] for outcome in outcomes]
-    return f'{100 * sum(wins) / len(wins):.1f} %' if wins else ''
