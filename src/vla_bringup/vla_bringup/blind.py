@@ -135,8 +135,8 @@ def open_session(folder: Path, plan: SessionPlan, seed: int) -> BlindSession:
 
     Raises InvalidDataError when the one that is there has another plan or is broken.
     """
-    if (folder / _PLAN).exists():
-        return _reopen(folder, plan)
+    if is_session(folder):
+        return resume_session(folder, plan)
     (folder / 'logs').mkdir(parents=True, exist_ok=True)
     order = draw_order(plan.episodes, seed)
     (folder / _ORDER).write_bytes(base64.b64encode(order.encode()) + b'\n')
@@ -162,7 +162,15 @@ def pair_trials(
                   tuple(a[scene] for scene in scenes), tuple(b[scene] for scene in scenes))
 
 
-def _reopen(folder: Path, plan: SessionPlan) -> BlindSession:
+def is_session(folder: Path) -> bool:
+    """Say whether `folder` holds a session."""
+    return (folder / _PLAN).exists()
+
+
+def resume_session(folder: Path, plan: SessionPlan) -> BlindSession:
+    """Return the session in `folder`; InvalidDataError for none, another or a broken one."""
+    if not is_session(folder):
+        raise InvalidDataError(f'--real {folder}: got no session, allowed the folder of one')
     try:
         known = json.loads((folder / _PLAN).read_text())
         order = base64.b64decode((folder / _ORDER).read_bytes()).decode()

@@ -12,8 +12,7 @@ from scipy.stats import pearsonr, spearmanr
 from vla_core.errors import InvalidDataError
 from vla_training.comparison_plots import draw_screening
 from vla_training.screening import (
-    agreement,
-    agreement_of_scores,
+    agree,
     mean_maximum_rank_violation,
     MEASURES,
     pearson,
@@ -61,7 +60,7 @@ def _exams(rates: list[float], episodes: int) -> list[np.ndarray]:
 
 def test_intervals_hold_the_value_and_shrink_with_more_episodes() -> None:
     rates = [0.1, 0.3, 0.5, 0.7, 0.9]
-    few, many = (agreement(pearson, _exams(rates, n), _exams(rates, n)) for n in (10, 1000))
+    few, many = (agree(pearson, _exams(rates, n), _exams(rates, n)) for n in (10, 1000))
     assert few.low <= few.value <= few.high and many.value == pytest.approx(1.0)
     assert many.high - many.low < few.high - few.low
 
@@ -69,15 +68,15 @@ def test_intervals_hold_the_value_and_shrink_with_more_episodes() -> None:
 def test_same_seed_draws_the_same_interval() -> None:
     quick, full = _exams([0.2, 0.4, 0.9], 9), _exams([0.3, 0.2, 0.8], 40)
     for measure in MEASURES.values():
-        assert agreement(measure, quick, full) == agreement(measure, quick, full)
-    assert agreement_of_scores(spearman, np.array([1.0, 2.0, 3.0]), full).value == 0.5
+        assert agree(measure, quick, full) == agree(measure, quick, full)
+    assert agree(spearman, [1.0, 2.0, 3.0], full).value == 0.5
 
 
 def test_exams_of_unequal_length_and_single_checkpoints_are_refused() -> None:
     with pytest.raises(InvalidDataError, match=r'quick exams hold \[3, 4\] episodes'):
-        agreement(pearson, [np.ones(3), np.ones(4)], _exams([0.1, 0.2], 10))
+        agree(pearson, [np.ones(3), np.ones(4)], _exams([0.1, 0.2], 10))
     with pytest.raises(InvalidDataError, match='got 1 and 1 checkpoints'):
-        agreement(pearson, [np.ones(3)], [np.ones(3)])
+        agree(pearson, [np.ones(3)], [np.ones(3)])
 
 
 def test_ranks_begin_with_the_best_and_ties_share() -> None:
@@ -86,7 +85,7 @@ def test_ranks_begin_with_the_best_and_ties_share() -> None:
 
 def test_screening_is_drawn_with_and_without_losses(tmp_path: Path) -> None:
     quick, full = _exams([0.2, 0.4], 9), _exams([0.3, 0.5], 40)
-    figures = {name: agreement(measure, quick, full) for name, measure in MEASURES.items()}
+    figures = {name: agree(measure, quick, full) for name, measure in MEASURES.items()}
     widths = []
     for losses in ([None, None], [0.3, 0.2]):
         checkpoints = [Screened(f'at_{i}', *parts) for i, parts in enumerate(

@@ -68,33 +68,26 @@ MEASURES: dict[str, Measure] = {
     'pearson_r': pearson, 'spearman_rho': spearman, 'mmrv': mean_maximum_rank_violation}
 
 
-def agreement(
-    measure: Measure, quick: Sequence[np.ndarray], full: Sequence[np.ndarray], seed: int = 0
+def agree(
+    measure: Measure, quick: Sequence[np.ndarray | float], full: Sequence[np.ndarray],
+    seed: int = 0,
 ) -> Agreement:
-    """Return how well C checkpoints' quick success rates agree with their full ones.
+    """Return how well the order of C checkpoints agrees with that of their full exams.
 
-    `quick[c]` and `full[c]` are (N,) bool outcomes of checkpoint c. The bootstrap draws the
-    episodes of each exam again, the same for all checkpoints because they share their scenes;
-    the checkpoints stay: the interval is about luck in these exams, not about other models.
-    Drawing again can only blur an order, so the interval is widened to hold the value itself.
+    `full[c]` is (M,) bool; `quick[c]` is (N,) bool, or a score such as minus the loss. The
+    bootstrap draws the episodes of each exam again, the same for all checkpoints because they
+    share their scenes; the checkpoints stay: the interval is about luck in these exams, not
+    about other models. Drawing again can only blur an order, so the interval is widened to hold
+    the value itself.
     """
-    a, b = _matrix('quick', quick), _matrix('full', full)
-    if len(a) != len(b) or len(a) < 2:
+    if len(quick) != len(full) or len(full) < 2:
         raise InvalidDataError(
-            f'screening: got {len(a)} and {len(b)} checkpoints, allowed equally many, 2 or more')
+            f'screening: got {len(quick)} and {len(full)} checkpoints, allowed equally many, '
+            '2 or more')
+    a, b = _matrix('quick', [np.atleast_1d(row) for row in quick]), _matrix('full', full)
     rng = np.random.default_rng([seed, _STREAM])
     drawn = [measure(_redrawn(a, rng), _redrawn(b, rng)) for _ in range(_DRAWS)]
     return _interval(measure(a.mean(1), b.mean(1)), drawn)
-
-
-def agreement_of_scores(
-    measure: Measure, scores: np.ndarray, full: Sequence[np.ndarray], seed: int = 0
-) -> Agreement:
-    """Return the same for (C,) scores that are not success rates, such as minus the loss."""
-    b = _matrix('full', full)
-    rng = np.random.default_rng([seed, _STREAM])
-    drawn = [measure(scores, _redrawn(b, rng)) for _ in range(_DRAWS)]
-    return _interval(measure(scores, b.mean(1)), drawn)
 
 
 def ranks(rates: np.ndarray) -> np.ndarray:

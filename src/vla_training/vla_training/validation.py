@@ -1,6 +1,7 @@
 """What a checkpoint's loss is, for showing that it does not tell its success."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 import json
 from pathlib import Path
 import re
@@ -35,14 +36,16 @@ def training_loss(folder: Path) -> float | None:
 
 
 def validation_losses(
-    folders: Sequence[Path], demos: Path, frames: Path, spec: RobotSpec
+    folders: Sequence[Path], demos: Path, frames: Path, spec: RobotSpec,
+    head: str | None = None,
 ) -> list[float]:
     """Return `chunk_error` of each checkpoint on the episodes in `demos`.
 
-    The arrays made of them are kept in `frames`.
+    `head` is used instead of the checkpoints' own; the arrays are kept in `frames`.
     """
     arrays = build([demos], frames)
-    return [chunk_error(checkpoints.load(folder, spec), arrays) for folder in folders]
+    loaded = (checkpoints.load(folder, spec) for folder in folders)
+    return [chunk_error(replace(one, head=head or one.head), arrays) for one in loaded]
 
 
 @torch.inference_mode()
