@@ -131,7 +131,7 @@ def test_gripper_commands_survive(command: list[float]) -> None:
 def test_relative_actions_are_calvins(action: np.ndarray, robot: np.ndarray) -> None:
     row, obs = np.append(action, 1.0), np.append(robot, REST[6:])
     np.testing.assert_allclose(
-        relative(row[None], obs[None])[0], relative_action(row, obs), atol=1e-9)
+        relative(row[None], robot[None])[0], relative_action(row, obs), atol=1e-9)
 
 
 @given(move=st.tuples(*[st.floats(-0.02, 0.02)] * 3),
@@ -141,5 +141,5 @@ def test_relative_actions_lose_nothing_within_two_centimetres(
     move: tuple[float, ...], turn: tuple[float, ...]
 ) -> None:
     row = np.array([*(REST[:3] + move), *(REST[3:6] + turn), 1.0])
-    back = relative(row[None], REST[None])[0, :6] / (50, 50, 50, 20, 20, 20)
+    back = relative(row[None], REST[None, :6])[0, :6] / (50, 50, 50, 20, 20, 20)
     np.testing.assert_allclose(back, [*move, *turn], atol=1e-12)

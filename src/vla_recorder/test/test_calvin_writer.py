@@ -21,6 +21,7 @@ from vla_recorder.calvin_codec import accumulate
 from vla_recorder.calvin_layout import BLOCKS
 from vla_recorder.calvin_reader import CalvinSplit, TOOL_TARGET
 from vla_recorder.calvin_writer import CalvinWriter
+import yaml
 
 SCENE = 'calvin_scene_B'
 DERIVED = ('observation/state/joint_velocity',)
@@ -111,6 +112,48 @@ def test_frames_are_those_that_calvins_own_code_reads(tmp_path) -> None:
             'actions': ((7,), np.float64), 'rel_actions': ((7,), np.float64)}
 
 
+@pytest.mark.parametrize('killed', [False, True])
+def test_statistics_are_those_of_all_frames_however_many_writers(tmp_path, killed) -> None:
+    for steps in (9, 4):
+        read_back(tmp_path, make_episode(steps, 33_333_333))
+    if killed:  # before it counted an episode that the other files have already
+        index = (tmp_path / 'ep_start_end_ids.npy').read_bytes()
+        read_back(tmp_path, make_episode(5, 33_333_333))
+        (tmp_path / 'ep_start_end_ids.npy').write_bytes(index)
+        for number in range(15, 18):
+            (tmp_path / f'episode_{number:07d}.npz').unlink()
+    read_back(tmp_path, make_episode(2, 33_333_333))
+    for name, size in (('robot_obs', 15), ('scene_obs', 24)):
+        rows = np.array([np.load(path)[name] for path in sorted(tmp_path.glob('*.npz'))])
+        assert rows.shape == (15, size)
+        [entry] = yaml.safe_load((tmp_path / 'statistics.yaml').read_text())[name]
+        assert entry['_target_'] == 'calvin_agent.utils.transforms.NormalizeVector'
+        np.testing.assert_allclose(entry['mean'], rows.mean(0), atol=1e-12)
+        np.testing.assert_allclose(entry['std'], rows.std(0), atol=1e-12)
+
+
+def test_a_writer_refuses_broken_statistics_by_name(tmp_path) -> None:
+    read_back(tmp_path, make_episode(2, 33_333_333))
+    (tmp_path / 'statistics.yaml').write_text('robot_obs: []')
+    with pytest.raises(InvalidDataError, match=r'statistics\.yaml: cannot be read'):
+        CalvinWriter(tmp_path, SCENE)
+
+
+@pytest.mark.parametrize('disturbed', [False, True])
+def test_relative_actions_do_not_grow_with_the_lag_of_the_arm(tmp_path, disturbed) -> None:
+    episode = make_episode(6, 33_333_333, disturbed)
+    behind, moves = (episode.streams[name].values.copy() for name in (TOOL_POSE, ACTION))
+    behind[1:, :3] -= 0.05
+    moves[:, 3:6] = 0.0  # the tcp is elsewhere than the tool and swings when that turns
+    stamps = episode.streams[ACTION].stamps_ns
+    lagging = {TOOL_POSE: Stream(stamps, behind), ACTION: Stream(stamps, moves)}
+    read_back(tmp_path, replace(episode, streams={**episode.streams, **lagging}))
+    for row, move in enumerate(moves):
+        with np.load(tmp_path / f'episode_{row:07d}.npz') as frame:
+            np.testing.assert_allclose(
+                frame['rel_actions'][:3], np.clip(50 * move[:3], -1, 1), atol=1e-5)
+
+
 def test_a_slower_episode_makes_the_same_motion_at_30_hz(tmp_path) -> None:
     episode = make_episode(7, 83_333_333)
     [back] = read_back(tmp_path, episode)
@@ -133,6 +176,12 @@ def test_a_writer_goes_on_where_another_ended(tmp_path) -> None:
     assert len(read_back(tmp_path, episode, episode)) == 3
     with pytest.raises(InvalidDataError, match='data set of calvin_scene_B, allowed'):
         CalvinWriter(tmp_path, 'calvin_scene_D')
+
+
+def test_nothing_is_added_to_calvins_own_data(tmp_path) -> None:
+    make_split(tmp_path / 'training', scene=SCENE)
+    with pytest.raises(InvalidDataError, match='allowed a data set that this writer began'):
+        CalvinWriter(tmp_path / 'training', SCENE)
 
 
 @pytest.mark.parametrize('change, message', [

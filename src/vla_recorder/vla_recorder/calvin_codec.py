@@ -6,10 +6,12 @@ further out than our tool. We give them in the base frame with quaternions. The 
 a tool at pitch +-90 degrees are not unique, the rotation is kept.
 
 `actions` is the tcp pose wanted 1/30 s later and -1 (close) or 1 (open) for the gripper.
-`rel_actions` is its difference from the measured tcp, xyz times 50 and the Euler angles' times
-20, clipped to [-1, 1]. Clipping loses what a frame asks beyond 2 cm and 0.05 rad an axis (0.6
-m/s, 1.5 rad/s), and differences of Euler angles are a rotation only to first order; so reading
-takes `actions`. Our gripper goals between open and closed become the nearer of the two.
+`rel_actions` is its difference from the pose it builds on, xyz times 50 and the Euler angles'
+times 20, clipped to [-1, 1]. In CALVIN's data that pose is the measured one, which is the action
+of the frame before; of ours it is the target before, for an arm that lags behind its target
+would make the difference too large. Clipping loses what a frame asks beyond 2 cm and 0.05 rad an
+axis (0.6 m/s, 1.5 rad/s), and differences of Euler angles are a rotation only to first order; so
+reading takes `actions`. Our gripper goals between open and closed become the nearer of the two.
 """
 
 from collections.abc import Mapping
@@ -145,9 +147,9 @@ def accumulate(start: np.ndarray, deltas: np.ndarray) -> np.ndarray:
     return np.array(poses)
 
 
-def relative(actions: np.ndarray, robot_obs: np.ndarray) -> np.ndarray:
-    """Return rel_actions (N, 7) of actions (N, 7) and robot_obs (N, 15)."""
-    moves = (actions[:, :3] - robot_obs[:, :3]) * POSITION_SCALE
-    turns = actions[:, 3:6] - robot_obs[:, 3:6]
-    turns = ((turns + np.pi) % (2.0 * np.pi) - np.pi) * ANGLE_SCALE
-    return np.column_stack([np.clip(np.column_stack([moves, turns]), -1.0, 1.0), actions[:, 6:]])
+def relative(actions: np.ndarray, origins: np.ndarray) -> np.ndarray:
+    """Return rel_actions (N, 7) of actions (N, 7) and the tcp's xyz and Euler angles (N, 6)."""
+    moves = (actions[:, :3] - origins[:, :3]) * POSITION_SCALE
+    turns = (actions[:, 3:6] - origins[:, 3:6] + np.pi) % (2.0 * np.pi) - np.pi
+    clipped = np.clip(np.column_stack([moves, turns * ANGLE_SCALE]), -1.0, 1.0)
+    return np.column_stack([clipped, actions[:, 6:]])

@@ -42,7 +42,8 @@ class Rows:
     """Streams of one length M at 30 Hz, and what each frame commands."""
 
     streams: Mapping[str, np.ndarray]  # name -> (M, ...)
-    before: np.ndarray | None  # (M, 7) tool target at the frame, where the episode knows it
+    before: np.ndarray  # (M, 7) tool target at the frame
+    recorded: bool  # whether the episode says `before`; else it follows from the actions
     targets: np.ndarray  # (M, 7) tool target 1/30 s later
     goals: np.ndarray  # (M,) gripper goal 0..1
 
@@ -62,10 +63,10 @@ def to_rows(episode: Episode) -> Rows:
     streams = {name: _at(frames, name, episode.streams[name])
                for name in (*_REQUIRED, *_optional(episode)) if name != ACTION}
     origins, ends = _steps(episode)
-    known = TOOL_TARGET in episode.streams
     return Rows(
         streams=streams,
-        before=_along(frames, 0.0, steps.stamps_ns, origins, ends) if known else None,
+        before=_along(frames, 0.0, steps.stamps_ns, origins, ends),
+        recorded=TOOL_TARGET in episode.streams,
         targets=_along(frames, PERIOD_S, steps.stamps_ns, origins, ends),
         goals=_at(frames, ACTION, Stream(steps.stamps_ns, steps.values[:, 6])))
 

@@ -5,12 +5,13 @@ before the index that counts them, `ep_start_end_ids.npy`, so what a killed writ
 is not counted and the next episode replaces it. Pictures keep their size; CALVIN's own are 200
 and 84 px and its loaders resize. The sentences have no embedding: CALVIN's
 `relabel_with_new_lang_model.py` adds those of a language model. `.hydra/merged_config.yaml`
-configures calvin_env and `statistics.yaml` its normalisation; neither is data and its loaders
-do without, so they are not written. Joint velocities have no place in the layout. The command
-that the gripper had before the first frame is read off how far open it stands.
+configures calvin_env and is not data, so it is not written. Joint velocities have no place in
+the layout. The command that the gripper had before the first frame is read off how far open it
+stands.
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from vla_recorder.calvin_codec import (
     action_encode,
     grip_encode,
     Placement,
+    pose_encode,
     relative,
     robot_encode,
     scene_encode,
@@ -29,12 +31,20 @@ from vla_recorder.calvin_layout import (
     frame_path,
     LANGUAGE,
     LENGTHS,
+    read_frame,
     RECORDINGS,
     SCENES,
 )
 from vla_recorder.calvin_npy import dump_dict
 from vla_recorder.calvin_reader import CalvinSplit, IMAGES, ROBOT, Segment
 from vla_recorder.calvin_rows import Rows, to_rows
+from vla_recorder.calvin_statistics import (
+    Moments,
+    read_statistics,
+    STATISTICS,
+    statistics_to_yaml,
+    VECTORS,
+)
 from vla_recorder.store import publish, sync, temporary_file
 
 
@@ -52,6 +62,7 @@ class CalvinWriter:
         self._placement = placement or Placement()
         (self._folder / LANGUAGE).parent.mkdir(parents=True, exist_ok=True)
         self._segments = self._counted()
+        self._moments = self._measured()
 
     def write(self, episode: Episode) -> None:
         """Append `episode` at 30 Hz; after an error the data set is as it was before.
@@ -71,8 +82,11 @@ class CalvinWriter:
             np.savez_compressed(path, **{key: values[row] for key, values in frames.items()})
             sync(path)
         segment = Segment(first, first + count - 1, episode.task, episode.instruction)
-        self._index([*self._segments, segment])
+        moments = {name: Moments.of(frames[name]) for name in VECTORS}
+        moments |= {name: past.merged(moments[name]) for name, past in self._moments.items()}
+        self._index([*self._segments, segment], moments)
         self._segments.append(segment)
+        self._moments = moments
 
     def close(self) -> None:
         """Do nothing: every episode is on the disk when `write` returns."""
@@ -86,7 +100,29 @@ class CalvinWriter:
             raise InvalidDataError(
                 f'{self._folder}: got a data set of {", ".join(split.scenes) or "no scene"}, '
                 f'allowed {self._scene}')
-        return list(split.segments[:len(split.recordings)])
+        segments = split.segments[:len(split.recordings)]
+        ends = [(segment.first, segment.last) for segment in segments]
+        if ends != [(part.first, part.last) for part in split.recordings]:
+            raise InvalidDataError(
+                f'{self._folder}: got recordings that are no annotated segments, allowed a data '
+                'set that this writer began')
+        return list(segments)
+
+    def _measured(self) -> dict[str, Moments]:
+        if not self._segments:
+            return {}
+        moments = read_statistics(self._folder / STATISTICS)
+        counted = sum(map(len, self._segments))
+        if all(part.count == counted for part in moments.values()):
+            return moments
+        parts = [{name: Moments.of(rows) for name, rows in self._vectors(segment).items()}
+                 for segment in self._segments]  # a killed writer had got as far as the file
+        return {name: reduce(Moments.merged, (part[name] for part in parts)) for name in VECTORS}
+
+    def _vectors(self, segment: Segment) -> dict[str, np.ndarray]:
+        numbers = range(segment.first, segment.last + 1)
+        frames = [read_frame(frame_path(self._folder, k), VECTORS) for k in numbers]
+        return {name: np.array([frame[name] for frame in frames]) for name in VECTORS}
 
     def _encoded(self, rows: Rows) -> dict[str, np.ndarray]:
         """Return key -> (M, ...) of the frames' files."""
@@ -95,14 +131,16 @@ class CalvinWriter:
         commands = np.append(grip_encode(streams[GRIPPER][:1]), actions[:-1, 6])
         robot_obs = robot_encode(
             place, streams[TOOL_POSE], streams[GRIPPER], streams[JOINT_POSITION], commands)
+        before = np.array([place.to_world(pose) for pose in rows.before])
+        origins = np.array([pose_encode(pose) for pose in before])
         frames = {
-            'actions': actions, 'rel_actions': relative(actions, robot_obs),
+            'actions': actions, 'rel_actions': relative(actions, origins),
             'robot_obs': robot_obs, 'scene_obs': scene_encode(place, streams, self._scene)}
-        if rows.before is not None:
-            frames['tool_target'] = np.array([place.to_world(pose) for pose in rows.before])
+        if rows.recorded:
+            frames['tool_target'] = before
         return frames | _pictures(streams)
 
-    def _index(self, segments: list[Segment]) -> None:
+    def _index(self, segments: list[Segment], moments: Mapping[str, Moments]) -> None:
         """Write the files that say which frames there are, the one that counts last."""
         ends = [(segment.first, segment.last) for segment in segments]
         self._publish(LANGUAGE, dump_dict({
@@ -110,6 +148,7 @@ class CalvinWriter:
                          'task': [s.task for s in segments], 'emb': []},
             'info': {'episodes': [], 'indx': ends}}))
         self._publish(SCENES, dump_dict({self._scene: [ends[0][0], ends[-1][1]]}))
+        self._publish(STATISTICS, statistics_to_yaml(moments))
         self._publish(LENGTHS, np.array([len(segment) for segment in segments]))
         self._publish(RECORDINGS, np.array(ends))
 
