@@ -25,9 +25,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {
         'percent': lambda share: f'{100 * share:.1f} %',
-        'points': lambda share: f'{100 * share:+.1f}'.replace('-', '\N{MINUS SIGN}'),
+        'points': _points,
         'words': lambda name: name.replace('_', ' ')}
     return environment
+
+
+def _points(share: float) -> str:
+    """Return a difference of shares in percentage points, with a sign unless it is none."""
+    text = f'{100 * share:+.1f}'
+    return text[1:] if float(text) == 0.0 else text.replace('-', '\N{MINUS SIGN}')
 
 
 def _columns(results: Mapping) -> list[dict]:
