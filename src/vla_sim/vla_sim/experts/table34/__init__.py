@@ -5,7 +5,9 @@ from types import MappingProxyType
 
 from vla_sim.experts.chunk import Expert
 from vla_sim.experts.table34 import drawer, lift, lights, place, push, rotate, slider, stack
+from vla_sim.experts.table34.free import freed
 
 EXPERTS: Mapping[str, Expert] = MappingProxyType({
-    name: expert for family in (rotate, push, slider, drawer, lift, place, stack, lights)
-    for name, expert in family.EXPERTS.items()})
+    **rotate.EXPERTS, **lift.EXPERTS, **place.EXPERTS, **stack.EXPERTS,
+    **{name: freed(expert) for family in (push, slider, drawer, lights)
+       for name, expert in family.EXPERTS.items()}})
