@@ -25,6 +25,7 @@ _GAP = 0.005  # [m] over its rest from which a block is let go
 _FINGERS = np.array([(x, side * y) for x in (-0.0115, 0.0, 0.0115) for side in (-1, 1)
                      for y in (0.0385, 0.0465, 0.0545)])
 _PALM = np.array([(x, y) for x in (-0.032, 0.0, 0.032) for y in np.linspace(-0.102, 0.102, 13)])
+_GRID = np.array([(x, y) for x in np.linspace(-1, 1, 7) for y in np.linspace(-1, 1, 7)])
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,13 @@ def fits(state: SimState, block: str, spots: np.ndarray, height: float, turn: fl
     Nothing there may be taller than `height` [m] under the block; best is also room for fingers.
     """
     boxes, (half, _, _) = obstacles(state, without=block), plan(state, block)
-    yaw = put_yaw(state, block, turn)
-    grid = np.linspace(-1.0, 1.0, 9)
-    under = np.array([(x, y) for x in grid * (half[0] + 0.003) for y in grid * (half[1] + 0.003)])
-    def crowd(spot: np.ndarray) -> float:
+    yaw, under, crowds = put_yaw(state, block, turn), _GRID * (half + _CLEAR), []
+    for spot in spots:
         blocked = tallest(boxes, _placed(under, spot, turn)) > height
-        return 1.0 * blocked + max(0.0, floor(boxes, spot, yaw) - height - 0.02)
-    return min(spots, key=crowd)
+        crowds.append(blocked + max(0.0, floor(boxes, spot, yaw) - height - 0.02))
+        if crowds[-1] == 0.0:
+            break
+    return spots[int(np.argmin(crowds))]
 
 
 def find_grasp(state: SimState, block: str) -> Grasp:
