@@ -1,4 +1,4 @@
-"""What a failed episode looked like: a short video of all cameras and a strip of four moments."""
+"""What a failed episode looked like: a short video of all cameras (and gels) and a strip of four moments."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -39,10 +39,11 @@ class Film:
     def on_step(
         self, observation: Observation, state: SimState, subtask: Subtask, chunk: ActionChunk
     ) -> None:
-        """Keep the pictures, the static camera's first."""
+        """Keep the pictures: the static camera's, the wrist's, then what fingertips feel."""
         del state, subtask, chunk
-        names = sorted(observation.images)
-        self._pictures.append((tuple(observation.images[n] for n in names), self._caption))
+        seen = (picture for stream in (observation.images, observation.tactile)
+                for _, picture in sorted(stream.items()))
+        self._pictures.append((tuple(seen), self._caption))
 
     def on_command(self, command: JointCommand) -> None:
         """Ignore set-points."""
