@@ -1,4 +1,4 @@
-"""What a failed episode looked like: a short video of all cameras (and gels) and a strip of four moments."""
+"""What a failed episode looked like: a video of all cameras and a strip of four moments."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
