@@ -6,9 +6,10 @@ import numpy as np
 from vla_core.types import SimState
 from vla_sim.experts.chunk import Expert
 from vla_sim.experts.motion import CLOSED, OPEN, Step, tool_yaw
+from vla_sim.experts.table34.grip import holds, let_go
 from vla_sim.experts.table34.handle import travel
 from vla_sim.experts.table34.push import footprint
-from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, TOP
+from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, EDGE_X, TOP
 from vla_sim.tasks.table34.rotate import turn_between, TURNED, TURNS
 
 _TURN = np.deg2rad(78.0)  # aimed at
@@ -19,6 +20,7 @@ _CLEAR = TOP + 0.068  # [m] tool height at which open fingers pass over blocks
 _CRUISE = TOP + 0.13  # [m]
 _HAND = (0.10, 0.03)  # [m] half the hand along the fingers' way and across
 _CABINET = CABINET_X[0] - 0.026  # [m] farther from the robot the hand hits the cabinet's hood
+_ROOM_Y = 0.25  # [m] farther from the middle are button and lever
 _ASKEW = 0.45  # [rad] the fingers may meet a block askew by
 _WIDE = 0.85  # opening with which fingers go down around a block
 
@@ -27,31 +29,42 @@ def rotate(state: SimState, start: SimState, block: str, side: str) -> Step:
     """Turn a block to one side."""
     sign, done = TURNS[side], turn_between(start.objects[block], state.objects[block])[2]
     progress = 0.4 * float(np.clip(sign * done / _ENOUGH, 0.0, 1.0))
-    held = _holds(state, block)
-    if sign * done > _ENOUGH:
-        down = 'table' in state.touching.get(block, ())
-        return _lower(state) if held and not down else _let_go(state)
+    held, left = holds(state, block), sign * _TURN - done
+    if not held and sign * done > _ENOUGH:
+        return let_go(state)
     if not held:
         return _grip(state, block, _grasp_yaw(start, block, sign) + done, 0.5 + progress)
-    step = _turn(state, sign * _TURN - done)
-    return Step(step.goal, CLOSED, 0.5 + progress, yaw=step.yaw)
+    offset = state.tool_pose[:2] - state.objects[block][:2]
+    spot = np.minimum(start.objects[block][:2] + offset, (_room(state, left), _ROOM_Y))
+    spot = np.maximum(spot, (EDGE_X + 0.03, -_ROOM_Y))
+    if sign * done > _ENOUGH:
+        return _put_down(state, block, spot)
+    return _turn(state, spot, left, 0.5 + progress)
 
 
-def _turn(state: SimState, left: float) -> Step:
+def _turn(state: SimState, spot: np.ndarray, left: float, progress: float) -> Step:
     """Raise the block a little, bring it to where the hand has room, turn it."""
     tool, target, here = state.tool_pose, state.tool_target, tool_yaw(state.tool_pose)
-    room = _CABINET - max(_reach(here + share * left) for share in (0.0, 0.5, 1.0))
-    goal = np.array([min(target[0], room), target[1], _LOW + _HOVER])
-    if tool[2] < _LOW + _HOVER - 0.004:
-        goal[:2] = target[:2]
-    free = tool[2] > _LOW + _HOVER - 0.004 and tool[0] < room + 0.01
-    return Step(goal, CLOSED, 0.0, yaw=here + left if free else tool_yaw(target))
+    raised = tool[2] > _LOW + _HOVER - 0.004
+    goal = np.array([*(spot if raised else target[:2]), _LOW + _HOVER])
+    free = raised and tool[0] < spot[0] + 0.01
+    return Step(goal, CLOSED, progress, yaw=here + left if free else tool_yaw(target))
 
 
-def _lower(state: SimState) -> Step:
-    """Put the block down."""
-    return Step(np.array([*state.tool_target[:2], _LOW - 0.01]), CLOSED, 0.92,
-                slow=0.5, yaw=tool_yaw(state.tool_target))
+def _put_down(state: SimState, block: str, spot: np.ndarray) -> Step:
+    """Lower the block at `spot` and open the fingers."""
+    yaw = tool_yaw(state.tool_target)
+    if 'table' in state.touching.get(block, ()):
+        return let_go(state)
+    over = np.linalg.norm(state.tool_pose[:2] - spot) < 0.02
+    goal = np.array([*spot, _LOW - 0.01 if over else _LOW + _HOVER])
+    return Step(goal, CLOSED, 0.92, slow=0.6, yaw=yaw)
+
+
+def _room(state: SimState, left: float) -> float:
+    """Return how far from the robot the tool may be that still has to turn by `left` [m]."""
+    here = tool_yaw(state.tool_pose)
+    return _CABINET - max(_reach(here + share * left) for share in (0.0, 0.5, 1.0))
 
 
 def _grip(state: SimState, block: str, grasp: float, share: float) -> Step:
@@ -70,19 +83,6 @@ def _grip(state: SimState, block: str, grasp: float, share: float) -> Step:
         goal[2] = max(goal[2], _CLEAR)
     near = float(np.exp(-gap / 0.15 - turn / 2.0 - (tool[2] - _LOW) / 0.6))
     return Step(goal, OPEN, share * 0.8 * near, yaw=_by_front(state, yaw))
-
-
-def _let_go(state: SimState) -> Step:
-    """Open the fingers, then rise."""
-    yaw = tool_yaw(state.tool_target)
-    if state.gripper < 0.8 and state.tool_pose[2] < _CLEAR:
-        return Step(state.tool_target[:3], OPEN, 0.95, yaw=yaw)
-    return Step(np.array([*state.tool_target[:2], _CRUISE]), OPEN, 1.0, yaw=yaw)
-
-
-def _holds(state: SimState, block: str) -> bool:
-    near = np.linalg.norm(state.objects[block][:3] - state.tool_pose[:3]) < 0.035
-    return bool(near and state.gripper_target < 0.5 and state.contacts.get(block, 0.0) > 2.0)
 
 
 def _grasp_yaw(start: SimState, block: str, sign: float) -> float:
