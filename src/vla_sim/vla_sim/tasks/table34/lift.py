@@ -58,8 +58,8 @@ class Lift:
         """Require the rise and contact with the robot alone."""
         lay = start.touching[self.block]
         rise = now.objects[self.block][2] - start.objects[self.block][2]
-        return bool(_BODY[self.surface] in lay and 'robot' not in lay
-                    and rise > RAISED[self.surface] and now.touching[self.block] == ('robot',))
+        return bool(_BODY[self.surface] in lay and rise > RAISED[self.surface]
+                    and now.touching[self.block] == ('robot',))
 
 
 def burdened(state: SimState, block: str) -> bool:
