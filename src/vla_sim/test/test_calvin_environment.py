@@ -241,6 +241,13 @@ def test_without_calvin_one_line_says_how_to_install_it(monkeypatch, dataset, mi
     assert '\n' not in str(error.value)
 
 
+def test_calvins_silent_exit_without_a_gpu_becomes_one_line(monkeypatch, dataset) -> None:
+    module = sys.modules['calvin_env.envs.play_table_env']
+    monkeypatch.setattr(module, 'get_env', lambda *_, **__: sys.exit())
+    with pytest.raises(VlaError, match='got no EGL renderer, allowed a GPU .*merged_config'):
+        CalvinEnvironment(dataset)
+
+
 def test_another_folder_is_refused_by_name(dataset) -> None:
     with pytest.raises(InvalidDataError, match=r'elsewhere/validation: got no \.hydra/merged'):
         CalvinEnvironment(dataset / 'elsewhere')

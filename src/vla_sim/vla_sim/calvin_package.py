@@ -63,7 +63,12 @@ def open_simulator(dataset: Path) -> PlayTable:
         raise InvalidDataError(
             f'{folder}: got no {_CONFIG}, allowed the root of a data set of CALVIN '
             '(its debug data set is enough)')
-    return get_env(folder, obs_space=_CAMERAS, show_gui=False)
+    try:
+        return get_env(folder, obs_space=_CAMERAS, show_gui=False)
+    except SystemExit as error:  # its way to say that the GPU's renderer did not start
+        raise VlaError(
+            f'suite calvin: got no EGL renderer, allowed a GPU that has one, or "use_egl: false" '
+            f'in {folder / _CONFIG} (the same, hundreds of times slower)') from error
 
 
 def judge() -> Judge:
@@ -122,5 +127,5 @@ def _load(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise VlaError(
-            f'suite calvin: got no {module} ({str(error).splitlines()[0]}); install CALVIN '
+            f'suite calvin: got no {module} ({error.name or error}); install CALVIN '
             f'into this Python: {_INSTALL}') from error
