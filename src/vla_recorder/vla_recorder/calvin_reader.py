@@ -23,6 +23,7 @@ from vla_core.episode import (
     SIM_PREFIX,
     Stream,
     SubtaskSpan,
+    TACTILE_PREFIX,
     TOOL_POSE,
 )
 from vla_core.errors import InvalidDataError
@@ -42,7 +43,6 @@ from vla_recorder.calvin_layout import (
 from vla_recorder.calvin_npy import as_list, load_array, load_dict
 
 ROBOT = 'panda'
-TACTILE_PREFIX = 'observation/tactile/'  # + finger: (N, H, W, 3) uint8
 DEPTH_PREFIX = 'observation/depth/'  # + camera: (N, H, W) float32 [m]
 TACTILE_DEPTH_PREFIX = 'observation/tactile_depth/'  # + finger: (N, H, W) float32 [m]
 TOOL_TARGET = f'{SIM_PREFIX}tool_target'

@@ -5,9 +5,9 @@ before the index that counts them, `ep_start_end_ids.npy`, so what a killed writ
 is not counted and the next episode replaces it. Pictures keep their size; CALVIN's own are 200
 and 84 px and its loaders resize. The sentences have no embedding: CALVIN's
 `relabel_with_new_lang_model.py` adds those of a language model. `.hydra/merged_config.yaml`
-configures calvin_env and is not data, so it is not written. Joint velocities have no place in
-the layout. The command that the gripper had before the first frame is read off how far open it
-stands.
+configures calvin_env and is not data, so it is not written. Streams that have no place in the
+layout, such as joint velocities and proposed actions, are left out. The command that the gripper
+had before the first frame is read off how far open it stands.
 """
 
 from collections.abc import Mapping
