@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 import pty
+import signal
 import sys
 
 from hypothesis import given
@@ -35,7 +36,7 @@ class Typist:
         self._keys: Iterator[str] = iter(keys)
         self.shown: list[str] = []
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, end: str = '\n') -> None:
         self.shown.append(text)
 
     def key(self) -> str:
@@ -177,6 +178,28 @@ def test_a_key_ends_the_command_and_all_it_started(tmp_path: Path) -> None:
     log = tmp_path / 'log'
     assert run_hidden('sleep 60 & echo $!; wait', log, Impatient(log)) != 0
     assert not _alive(int(log.read_text()))
+
+
+class Gone(Typist):
+    """An operator whose terminal is closed while the policy drives: the kernel says so twice."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__('')
+        self._log = log
+
+    def pressed(self, timeout_s: float) -> bool:
+        if self._log.read_bytes() == b'':
+            return False
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise InputEndedError
+
+
+def test_a_closed_terminal_ends_the_command_too(tmp_path: Path) -> None:
+    log, before = tmp_path / 'log', signal.getsignal(signal.SIGHUP)
+    with pytest.raises(InputEndedError):
+        run_hidden('echo $$; exec sleep 60', log, Gone(log))
+    assert not _alive(int(log.read_text()))
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 def _alive(process: int) -> bool:

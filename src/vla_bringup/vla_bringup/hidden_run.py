@@ -13,7 +13,7 @@ from vla_bringup.trial_form import Operator
 from vla_training.processes import die_with_parent
 
 _POLL_S, _GLANCE_S = 0.1, 0.02
-_PATIENCE_S = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 1.0))
+_PATIENCE_S = ((signal.SIGINT, 2.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 1.0))
 
 
 def fill(command: str, policy: str, instruction: str) -> str:
@@ -26,45 +26,62 @@ def run_hidden(command: str, log: Path, operator: Operator) -> int:
     """Run a shell command until it ends or the operator presses a key; return its exit code.
 
     Everything it prints is appended to `log`. Nothing of it is left when this returns or
-    raises, whatever ends this process: an arm must not go on when nobody looks.
+    raises: an arm must not go on when nobody looks. Raises KeyboardInterrupt after a signal.
     """
-    with log.open('ab') as file, _hangup_raises():
+    with log.open('ab') as file, _noted_signals() as noted:
         process = subprocess.Popen(
             command, shell=True, stdin=subprocess.DEVNULL, stdout=file,
             stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent)
         try:
-            while process.poll() is None and not operator.pressed(_POLL_S):
+            while process.poll() is None and not noted and not operator.pressed(_POLL_S):
                 pass
         finally:
             _end(process)
+    if noted:
+        raise KeyboardInterrupt
     return process.returncode
 
 
 def _end(process: subprocess.Popen) -> None:
     """End the command and all it started, at first gently."""
     for number, patience_s in _PATIENCE_S:
+        if not _lives(process):
+            return
+        _signal(process.pid, number)
         limit_s = time.monotonic() + patience_s
+        while _lives(process) and time.monotonic() < limit_s:
+            time.sleep(_GLANCE_S)
+
+
+def _signal(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:  # it ended by itself
+        return
+
+
+def _lives(process: subprocess.Popen) -> bool:
+    """Say whether the command or anything of its group runs; the dead do not count."""
+    if process.poll() is None:
+        return True
+    for entry in Path('/proc').glob('[0-9]*/stat'):
         try:
-            os.killpg(process.pid, number)
-            while time.monotonic() < limit_s:
-                process.poll()  # reaps it, so that it no longer counts
-                os.killpg(process.pid, 0)
-                time.sleep(_GLANCE_S)
-        except ProcessLookupError:  # the group is empty
-            break
-    process.wait()
+            state, _, group = entry.read_text().rpartition(')')[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):  # ended in between
+            continue
+        if int(group) == process.pid and state not in 'ZX':
+            return True
+    return False
 
 
 @contextmanager
-def _hangup_raises() -> Iterator[None]:
-    """Have a closed terminal and SIGTERM raise, so that the command is ended first."""
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt)
-              for number in (signal.SIGHUP, signal.SIGTERM)}
+def _noted_signals() -> Iterator[list[int]]:
+    """Note Ctrl-C, a closed terminal and SIGTERM instead of dying of them half-way."""
+    noted: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: noted.append(number))
+              for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
     try:
-        yield
+        yield noted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

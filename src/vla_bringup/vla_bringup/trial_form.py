@@ -29,8 +29,8 @@ class InputEndedError(InvalidDataError):
 class Operator(Protocol):
     """Who looks at the arm and answers."""
 
-    def tell(self, text: str) -> None:
-        """Show a line."""
+    def tell(self, text: str, end: str = '\n') -> None:
+        """Show a text."""
 
     def key(self) -> str:
         """Return the next key; raise InputEndedError when there is none to come."""
@@ -55,10 +55,11 @@ def ask(operator: Operator) -> Answer | None:
         operator.tell(f'got {key!r}, allowed: {KEYS}')
     if key == 'q':
         return None
+    outcome = {'r': Outcome.REDO, 'f': Outcome.FAILURE}.get(key, Outcome.SUCCESS)
+    operator.tell(outcome.value)
     if key == 'r':
         return Answer(Outcome.REDO, note=_ask_line(operator, 'why again (Enter for nothing): '))
     interventions = 0 if key == 's' else _ask_count(operator, least=int(key == 'i'))
-    outcome = Outcome.FAILURE if key == 'f' else Outcome.SUCCESS
     return Answer(outcome, interventions, _ask_line(operator, 'note (Enter for none): '))
 
 
@@ -74,13 +75,16 @@ def _ask_count(operator: Operator, least: int) -> int:
 
 def _ask_line(operator: Operator, prompt: str) -> str:
     """Return a line typed key by key; the rubout key takes one back."""
-    operator.tell(prompt)
+    operator.tell(prompt, end='')
     typed: list[str] = []
     while (key := operator.key()) not in _ENDS:
-        if key in _RUBOUT:
-            typed = typed[:-1]
-        elif key.isprintable():
+        if key.isprintable():
             typed.append(key)
+            operator.tell(key, end='')
+        elif key in _RUBOUT and typed:
+            typed.pop()
+            operator.tell('\b \b', end='')
+    operator.tell('')
     return ''.join(typed).strip()
 
 
@@ -90,20 +94,18 @@ class Terminal:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def tell(self, text: str) -> None:
-        """Print a line."""
-        print(text, flush=True)
+    def tell(self, text: str, end: str = '\n') -> None:
+        """Print a text."""
+        print(text, end=end, flush=True)
 
     def key(self) -> str:
-        """Read one key, shown as it is typed."""
+        """Read one key; it is not shown."""
         data = self._read()
         while len(data) < 4 and data[0] >= 0xc0 and not _whole(data):
             data += self._read()
         key = data.decode(errors='replace')
         if key == _END_OF_INPUT:
             raise InputEndedError
-        sys.stdout.write('\b \b' if key in _RUBOUT else '\n' if key in _ENDS else key)
-        sys.stdout.flush()
         return key
 
     def pressed(self, timeout_s: float) -> bool:

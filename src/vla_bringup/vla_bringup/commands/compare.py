@@ -157,7 +157,7 @@ def _real(options: CompareOptions, folder: Path) -> int:
         with terminal() as operator:  # before anything is written: somebody must answer
             session = open_session(folder, plan, seed)
             if not hold(session, operator, _now):
-                operator.tell(f'{len(session.rows)} rows are kept; the same command goes on.')
+                operator.tell('The trials so far are kept; the same command goes on.')
                 return 0
     session = resume_session(folder, plan)
     tell(session_report(session, _command()), folder, options.json, Console(highlight=False))
