@@ -150,10 +150,11 @@ class TrajectoryFollower:
         """
         period = min(duration, self.config.period_s)
         allowed = share * self.config.acceleration_limit * period
-        first = _cubic(begin, end, period, duration).velocity - begin.velocity
-        last = end.velocity - _cubic(begin, end, duration - period, duration).velocity
-        middle = _cubic(begin, end, 0.5 * duration, duration).velocity
-        return bool((np.abs(first) <= allowed).all() and (np.abs(last) <= allowed).all()
+        c2, c3 = _coefficients(begin, end, duration)
+        times = np.array([[period], [duration - period], [0.5 * duration]])
+        first, last, middle = begin.velocity + times * (2.0 * c2 + 3.0 * times * c3)
+        gains = np.abs([first - begin.velocity, end.velocity - last])
+        return bool((gains <= allowed).all()
                     and (np.abs(middle) <= self.config.velocity_limit).all())
 
     def stop(self, now_ns: int) -> None:
@@ -246,9 +247,17 @@ def _linear(
 def _cubic(
     left: DesiredState, right: DesiredState, elapsed: float, duration: float
 ) -> DesiredState:
-    """Return the cubic that meets both ends in position and velocity."""
+    """Return where the cubic that meets both ends in position and velocity is."""
+    c2, c3 = _coefficients(left, right, duration)
+    position = left.position + elapsed * (left.velocity + elapsed * (c2 + elapsed * c3))
+    return DesiredState(position, left.velocity + elapsed * (2.0 * c2 + 3.0 * elapsed * c3))
+
+
+def _coefficients(
+    left: DesiredState, right: DesiredState, duration: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return those (J,) of the square and the cube of the time in that cubic."""
     rise = right.position - left.position
     c2 = (3.0 * rise / duration - 2.0 * left.velocity - right.velocity) / duration
     c3 = (left.velocity + right.velocity - 2.0 * rise / duration) / duration**2
-    position = left.position + elapsed * (left.velocity + elapsed * (c2 + elapsed * c3))
-    return DesiredState(position, left.velocity + elapsed * (2.0 * c2 + 3.0 * elapsed * c3))
+    return c2, c3
