@@ -15,4 +15,5 @@ _TAKING = {**rotate.EXPERTS, **lift.EXPERTS, **place.EXPERTS, **stack.EXPERTS}
 _OTHERS = {**push.EXPERTS, **slider.EXPERTS, **drawer.EXPERTS, **lights.EXPERTS}
 EXPERTS: Mapping[str, Expert] = MappingProxyType({
     **{name: freed(expert, blocks=False) for name, expert in _TAKING.items()},
-    **{name: freed(expert, _OWN.get(name, '')) for name, expert in _OTHERS.items()}})
+    **{name: freed(expert, _OWN.get(name, ''), blocks=name != 'push_into_drawer')
+       for name, expert in _OTHERS.items()}})

@@ -6,7 +6,10 @@ import numpy as np
 from vla_core.geometry import quat_to_matrix
 from vla_core.types import SimState
 from vla_sim.experts.chunk import Expert
-from vla_sim.experts.motion import CLOSED, Step
+from vla_sim.experts.motion import CLOSED, Step, tool_yaw
+from vla_sim.experts.table34.free import block_top
+from vla_sim.experts.table34.free import leave as let_off
+from vla_sim.experts.table34.grip import grip, holds
 from vla_sim.experts.table34.handle import travel
 from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, DRAWER_WIDTH, EDGE_X, TOP
 from vla_sim.tasks.table34.push import in_drawer, PUSHED, SIDES, span
@@ -16,6 +19,9 @@ _CLEAR = TOP + 0.068  # [m] tool height at which fingers pass over blocks
 _CRUISE = TOP + 0.13  # [m] tool height at which fingers pass over two blocks on each other
 _FINGERS = np.array([0.0105, 0.014])  # [m] half the closed fingers along x and y
 _ROOM = 0.022  # [m] between fingers that come down and the block
+_READY_X = EDGE_X + 0.028  # [m] where a block is brought before it is pushed over the edge
+_BESIDE = 0.008  # [m] a block may be beside the drawer's way
+_CARRY = 0.012  # [m] it is carried above the table
 _DEPTH = 0.045  # [m] the goal is beyond the face that is pushed
 _STEER = 0.03  # [m] sideways per radian by which a block is askew
 _STEER_MAX = 0.012  # [m]
@@ -35,7 +41,10 @@ def push(state: SimState, start: SimState, block: str, side: str) -> Step:
 
 
 def push_into_drawer(state: SimState, start: SimState) -> Step:
-    """Push the block that stood on the table over the edge."""
+    """Push the block that stood on the table over the edge.
+
+    A block beside the drawer, or without room for fingers behind it, is first brought in front.
+    """
     block = next(name for name in BLOCKS if 'table' in start.touching[name])
     pose, middle = state.objects[block], state.objects['drawer_handle'][1]
     if in_drawer(state, block):
@@ -43,9 +52,28 @@ def push_into_drawer(state: SimState, start: SimState) -> Step:
     half, yaw = footprint(state, block)
     room = DRAWER_WIDTH / 2 - 0.01 - span(half, yaw)[1]
     aim = np.array([EDGE_X - 0.08, np.clip(pose[1], middle - room, middle + room)])
+    on_table = pose[0] > EDGE_X + 0.01
+    cramped = contact(state, block, np.array([-1.0, 0.0]))[0][0] > _TOOL_X - 1e-6
+    if on_table and (cramped or abs(aim[1] - pose[1]) > _BESIDE):
+        inner = max(0.0, room - 2 * _BESIDE)
+        return _bring(state, block, np.array(
+            [_READY_X, np.clip(pose[1], middle - inner, middle + inner)]))
+    if block_top(state):
+        return let_off(state, block_top(state))
     step = push_towards(state, block, aim)
     way = float(np.clip((pose[0] - EDGE_X) / 0.1, 0.0, 1.0))
     return Step(step.goal, CLOSED, step.progress + 0.6 * (1.0 - way))
+
+
+def _bring(state: SimState, block: str, spot: np.ndarray) -> Step:
+    """Carry a block low over the table to `spot` (2,) [m]."""
+    if not holds(state, block):
+        return grip(state, block, 0.1)
+    tool, pose = state.tool_target, state.objects[block]
+    goal = np.array([*(tool[:2] + spot - pose[:2]), _LOW + _CARRY])
+    if tool[2] < _LOW + _CARRY - 0.006:
+        goal[:2] = tool[:2]
+    return Step(goal, CLOSED, 0.15, yaw=tool_yaw(tool))
 
 
 def leave(state: SimState, progress: float) -> Step:
