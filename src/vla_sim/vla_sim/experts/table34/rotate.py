@@ -8,7 +8,7 @@ from vla_sim.experts.chunk import Expert
 from vla_sim.experts.motion import CLOSED, OPEN, Step, tool_yaw
 from vla_sim.experts.table34.grip import holds, let_go
 from vla_sim.experts.table34.handle import travel
-from vla_sim.experts.table34.push import footprint
+from vla_sim.experts.table34.push import footprint, quarter
 from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, EDGE_X, TOP
 from vla_sim.tasks.table34.rotate import turn_between, TURNED, TURNS
 
@@ -39,13 +39,13 @@ def rotate(state: SimState, start: SimState, block: str, side: str) -> Step:
     spot = np.maximum(spot, (EDGE_X + 0.03, -_ROOM_Y))
     if sign * done > _ENOUGH:
         return _put_down(state, block, spot)
-    return _turn(state, spot, left, 0.5 + progress)
+    raised = 'table' not in state.touching[block]
+    return _turn(state, spot, left, raised, 0.5 + progress)
 
 
-def _turn(state: SimState, spot: np.ndarray, left: float, progress: float) -> Step:
+def _turn(state: SimState, spot: np.ndarray, left: float, raised: bool, progress: float) -> Step:
     """Raise the block a little, bring it to where the hand has room, turn it."""
     tool, target, here = state.tool_pose, state.tool_target, tool_yaw(state.tool_pose)
-    raised = tool[2] > _LOW + _HOVER - 0.004
     goal = np.array([*(spot if raised else target[:2]), _LOW + _HOVER])
     free = raised and tool[0] < spot[0] + 0.01
     return Step(goal, CLOSED, progress, yaw=here + left if free else tool_yaw(target))
@@ -54,7 +54,7 @@ def _turn(state: SimState, spot: np.ndarray, left: float, progress: float) -> St
 def _put_down(state: SimState, block: str, spot: np.ndarray) -> Step:
     """Lower the block at `spot` and open the fingers."""
     yaw = tool_yaw(state.tool_target)
-    if 'table' in state.touching.get(block, ()):
+    if 'table' in state.touching[block]:
         return let_go(state)
     over = np.linalg.norm(state.tool_pose[:2] - spot) < 0.02
     goal = np.array([*spot, _LOW - 0.01 if over else _LOW + _HOVER])
@@ -88,10 +88,10 @@ def _grip(state: SimState, block: str, grasp: float, share: float) -> Step:
 def _grasp_yaw(start: SimState, block: str, sign: float) -> float:
     """Return the tool's yaw across the short side that keeps the whole turn off the limits."""
     half, yaw = footprint(start, block)
-    across = yaw if half[1] <= half[0] else yaw + np.pi / 2
-    period = np.pi / 2 if abs(half[0] - half[1]) < 1e-6 else np.pi
-    middle = across + sign * _TURN / 2
-    return across - period * float(np.round(middle / period))
+    if abs(half[0] - half[1]) < 1e-6:
+        return quarter(yaw)
+    across = yaw if half[1] < half[0] else yaw + np.pi / 2
+    return across - np.pi * float(np.round((across + sign * _TURN / 2) / np.pi))
 
 
 def _reach(yaw: float) -> float:
