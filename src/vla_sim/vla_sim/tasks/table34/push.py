@@ -19,7 +19,7 @@ PUSHED = 0.10  # [m] to the side
 DRAWER_OPEN = 0.12  # [m] from here on a block falls into it
 _WAY = 0.25  # [m] kept free of other blocks ahead of the one that is pushed
 _FIXTURES_Y = 0.28  # [m] a block's side that goes farther from the middle meets button or lever
-_BACK_X = CABINET_X[0] - 0.082  # [m] a block's back farther from the robot leaves no room behind
+BACK_X = CABINET_X[0] - 0.082  # [m] a block's back farther from the robot leaves no room behind
 _SURFACES = frozenset(('table', 'drawer'))
 
 
@@ -82,7 +82,7 @@ class PushIntoDrawer:
             x, y, z, yaw = layout.blocks[block]
             reach = span(np.array(BLOCKS[block][:2]) / 2, yaw)
             if abs(y - layout.design.drawer_y) + reach[1] < DRAWER_WIDTH / 2 - 0.01:
-                pose = np.array([min(x, _BACK_X - reach[0]), y, z, yaw])
+                pose = np.array([min(x, BACK_X - reach[0]), y, z, yaw])
                 return replace(layout, blocks={**layout.blocks, block: pose})
 
     def feasible(self, state: SimState) -> bool:
@@ -94,11 +94,14 @@ class PushIntoDrawer:
             and sum('cabinet' in names and 'table' not in names for names in touching) == 2)
 
     def succeeded(self, start: SimState, now: SimState) -> bool:
-        """Require a block that changed the table for the drawer, touched at neither time."""
+        """Require a block that changed the table for the drawer, where no finger touches it.
+
+        CALVIN also wants it untouched at the start; in a chain the hand may still be at the block
+        that it has just turned or pushed, so here it only must not hang in it.
+        """
         return any(
-            'table' in start.touching[block] and 'robot' not in start.touching[block]
-            and in_drawer(now, block) and 'robot' not in now.touching[block]
-            for block in BLOCKS)
+            'table' in start.touching[block] and in_drawer(now, block)
+            and 'robot' not in now.touching[block] for block in BLOCKS)
 
 
 def span(half: np.ndarray, yaw: float) -> np.ndarray:
