@@ -24,7 +24,10 @@ from vla_planner.embedded import EmbeddedPlanner
 from vla_sim.variation import perturbed, PLAIN
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
 
-_LABELS = {'observe': 'cameras', 'apply': 'physics', 'reset': 'table'}
+# What the wall time is told of: method -> label.
+_STAGE = {'observe': 'cameras', 'apply': 'physics', 'reset': 'table'}
+_CONTROL = dict.fromkeys(('on_chunk', 'tick'), 'control')
+_POLICY = {'infer': 'policy'}
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,9 @@ class Examiner:
             self._environment, chunk_rows(exam.replan_steps, delay))
         instruction = self._venue.sentence(task, seed, variation.held_out)
         result = rollout(
-            self._watch.watch(stage, _LABELS), ArmController(self._spec),
-            self._watch.watch(policy, {'infer': 'policy'}),
+            self._watch.watch(stage, _STAGE),
+            self._watch.watch(ArmController(self._spec), _CONTROL),
+            self._watch.watch(policy, _POLICY),
             EmbeddedPlanner() if self._suite.planned else None, instruction,
             seed=seed, task=task, timeout_s=exam.timeout_s, replan_steps=exam.replan_steps,
             action_delay_steps=delay,
