@@ -2,13 +2,15 @@
 
 Where the hole is it learns as a policy could: the peg's foot drops, and the force on the tool
 is gone. The phase is in the tool's place: above the plate go to its middle; on it go on along
-the spiral from the nearest point of it; at its end rise, and so begin again.
+the spiral from the nearest point of it; at its end rise, and so begin again. A peg that was
+dropped and still stands is taken again.
 """
 
 import numpy as np
+from vla_core.geometry import quat_to_matrix
 from vla_core.types import SimState
 from vla_sim.experts.motion import CLOSED, GAIN, OPEN, over, Step
-from vla_sim.scenes.touch import HOLE_RANGE, HOLE_SIZE, PEG_SIZE
+from vla_sim.scenes.touch import HOLE_RANGE, HOLE_SIZE, PEG_GRIP, PEG_LENGTH, PEG_SIZE
 from vla_sim.tasks.touch.insert_peg import IN, peg_foot
 
 _PITCH = 0.0045  # [m] between the spiral's arms
@@ -17,6 +19,8 @@ _PRESS = 0.0020  # [m] the foot is aimed into the plate
 _SOFTLY = 0.0020  # [m] a policy step, down to the plate
 _ABOVE = 0.006  # [m] over the plate the foot is free to go anywhere
 _CAUGHT = (HOLE_SIZE - PEG_SIZE) / 2 + 0.001  # [m] nearer, the foot drops in over the edge
+_UPRIGHT = 0.97  # cosine of the tilt of a peg that still stands
+_WIDE = 0.6  # opening with which fingers may go down around a peg
 _DEEP = IN + 0.004  # [m]
 
 
@@ -27,6 +31,8 @@ def insert_peg(state: SimState) -> Step:
     aside = float(np.abs(foot[:2] - hole[:2]).max())
     if depth > _DEEP or (depth > IN and state.gripper_target > 0.5):
         return _leave(state)
+    if not _held(state):
+        return _grip(state)
     if depth > 2 * _PRESS or aside < _CAUGHT:
         return _push(state, hole[:3] - foot)
     return _seek(state, foot)
@@ -39,9 +45,32 @@ def _leave(state: SimState) -> Step:
     return Step(np.array([*state.tool_target[:2], 0.17]), OPEN, 1.0)
 
 
+def _held(state: SimState) -> bool:
+    """Say whether closed fingers press on the peg."""
+    return state.gripper_target < 0.5 and state.contacts.get('peg', 0.0) > 2.0
+
+
+def _grip(state: SimState) -> Step:
+    """Take a peg that was lost but stands; leave one that fell."""
+    peg, tool = state.objects['peg'], state.tool_pose
+    if quat_to_matrix(peg[3:])[2, 2] < _UPRIGHT:
+        return Step(state.tool_target[:3], OPEN, 0.0)
+    goal = peg[:3] + np.array([0.0, 0.0, PEG_GRIP])
+    aside = float(np.hypot(*(goal[:2] - tool[:2])))
+    closing = state.gripper_target < 0.5
+    if aside < 0.010 and tool[2] < goal[2] + 0.010 and (closing or state.gripper > _WIDE):
+        return Step(goal, CLOSED, 0.2)
+    top = peg[2] + PEG_LENGTH / 2 + 0.015  # fingers clear of the peg
+    if state.gripper < _WIDE:
+        goal[2] = max(tool[2], top)
+    else:
+        goal = over(goal, tool, top)
+    return Step(goal, OPEN, 0.1)
+
+
 def _push(state: SimState, gap: np.ndarray) -> Step:
     """Go down where the peg has dropped, giving way sideways to the hole's walls."""
-    goal = state.tool_target[:3] + (*gap[:2], -0.02)
+    goal = state.tool_target[:3] + np.array([*gap[:2], -0.02])
     return Step(goal, CLOSED, 0.6 + 0.3 * float(np.clip(gap[2] / _DEEP, 0.0, 1.0)), slow=0.3)
 
 

@@ -17,6 +17,8 @@ _EARLY = 0.006  # [m] short of the first block's middle, where it is squeezed
 _PASSED = 0.014  # [m] beyond that place the tool is on its way to the second slot
 _TOP = 0.15  # [m] where a block is taken to
 _FELT_N = 10.0  # finger force that tells what the block is
+_NEAR = (0.010, 0.012)  # [m] along x and y, from where a block is gripped
+_AROUND = (0.020, 0.014)  # [m] open fingers go down on both sides of the block
 _WIDE = 0.93  # opening with which fingers may go down around a block
 
 
@@ -42,17 +44,17 @@ def _search(state: SimState, first: np.ndarray, second: np.ndarray) -> Step:
     opening = not closing and state.gripper < _WIDE  # low, only after a squeeze
     passed = tool[2] < _LOW and (opening or tool[0] > entry[0] + _PASSED)
     goal = _beside(second) if passed else entry
-    aside = np.abs(tool[:2] - goal[:2]).max()
-    if aside < 0.008 and tool[2] < _GRIP_Z + 0.004 and not opening:
+    aside = np.abs(tool[:2] - goal[:2])
+    if (aside < _NEAR).all() and tool[2] < _GRIP_Z + 0.008 and not opening:
         return Step(goal, CLOSED, 0.6 if passed else 0.3)
     if passed:
         return Step(goal, OPEN, 0.5, slow=0.8)
     high = RIM + 0.03
     if state.gripper < _WIDE:
         goal[2] = max(tool[2], high)  # the fingers would land on the block: open first
-    else:
-        goal = over(goal, tool, high, funnel=0.006)
-    return Step(goal, OPEN, 0.25 * float(np.exp(-aside / 0.15 - tool[2] / 0.6)), slow=0.8)
+    elif (aside > _AROUND).any():
+        goal = over(goal, tool, high)
+    return Step(goal, OPEN, 0.25 * float(np.exp(-aside.max() / 0.15 - tool[2] / 0.6)), slow=0.8)
 
 
 def _squeezed(state: SimState) -> str:
