@@ -9,7 +9,7 @@ import pty
 import signal
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 from vla_bringup.blind import (
@@ -58,6 +58,7 @@ def _answers(session: BlindSession) -> str:
     return ''.join('s\n' if letter == 'a' else 'i2\n\n' for letter in session._order)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 40), st.integers(0, 1000))
 def test_order_is_balanced_in_every_scene_and_over_scenes(scenes: int, seed: int) -> None:
     order = draw_order(scenes, seed)

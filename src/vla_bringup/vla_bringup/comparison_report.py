@@ -35,8 +35,9 @@ class ComparisonReport:
             'command': self.command}
 
 
-def tell(report: ComparisonReport, folder: Path, json: Path | None, console: Console) -> None:
+def tell(report: ComparisonReport, folder: Path, json: Path | None) -> None:
     """Print the table and write comparison.json and comparison.png to `folder`."""
+    console = Console(highlight=False, markup=False)
     console.print(f'A = {report.a}\nB = {report.b}\n{report.what}', style='bold')
     head = ('', 'A', 'B', 'A minus B', 'A : B', 'p', 'verdict')
     console.print(_line(*head), style='bold', soft_wrap=True)
@@ -46,7 +47,7 @@ def tell(report: ComparisonReport, folder: Path, json: Path | None, console: Con
         console.print(
             f"Intervals are 95 %; A : B are the pairs that only one won; p is McNemar's exact "
             f'test. The {len(report.parts)} parts share one level: each is decided at '
-            f'p <= {next(iter(report.parts.values())).alpha:.4f}.', style='dim')
+            f'p <= {next(iter(report.parts.values())).alpha:.4f}.', style='dim', soft_wrap=True)
     for name, row in report.sums.items():
         console.print(f'{name}: {row.say()}', style='bold')
     picture = folder / 'comparison.png'

@@ -46,7 +46,7 @@ def test_six_wins_of_six_decide_and_five_do_not() -> None:
     six, five = (compare(pair_rows(_rows('y' * n), _rows('n' * n))) for n in (6, 5))
     assert six.verdict is Verdict.A and six.say() == 'A better'
     assert six.to_dict()['more_pairs'] == 0
-    assert five.say() == 'undecided: 1 more episodes would decide at 80 % power'
+    assert five.say() == 'undecided: 1 more episode would decide at 80 % power'
     assert compare(pair_rows(_rows('nnnnnn'), _rows('yyyyyy'))).verdict is Verdict.B
 
 

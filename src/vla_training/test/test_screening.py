@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import cv2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 import numpy as np
@@ -36,12 +36,14 @@ def test_violation_is_the_one_computed_by_hand(
     assert mean_maximum_rank_violation(np.array(quick), np.array(full)) == pytest.approx(violation)
 
 
+@settings(deadline=None, max_examples=50)
 @given(RATES, RATES)
 def test_correlations_are_scipys(a: np.ndarray, b: np.ndarray) -> None:
     assert pearson(a, b) == pytest.approx(pearsonr(a, b).statistic, abs=1e-9)
     assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic, abs=1e-9)
 
 
+@settings(deadline=None, max_examples=50)
 @given(RATES)
 def test_violation_is_zero_for_the_order_itself_and_worst_for_its_reverse(a: np.ndarray) -> None:
     assert mean_maximum_rank_violation(2 * a - 1, a) == 0

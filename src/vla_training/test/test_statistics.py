@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 from scipy.stats import binomtest, multinomial
@@ -35,6 +35,7 @@ def test_cavos_and_benturs_tables_give_the_published_results() -> None:
     assert difference_interval(BENTUR) == pytest.approx((-0.517, -0.026), abs=5e-4)
 
 
+@settings(deadline=None, max_examples=50)
 @given(COUNTS)
 def test_exact_p_is_the_binomial_tests(counts: PairedCounts) -> None:
     if counts.discordant:
@@ -44,6 +45,7 @@ def test_exact_p_is_the_binomial_tests(counts: PairedCounts) -> None:
         assert mcnemar_p(counts) == mcnemar_mid_p(counts) == 1.0
 
 
+@settings(deadline=None, max_examples=50)
 @given(COUNTS)
 def test_who_is_called_a_changes_nothing_but_the_sign(counts: PairedCounts) -> None:
     low, high = difference_interval(counts)
@@ -53,6 +55,7 @@ def test_who_is_called_a_changes_nothing_but_the_sign(counts: PairedCounts) -> N
     assert counts.swapped.difference == -counts.difference
 
 
+@settings(deadline=None, max_examples=50)
 @given(COUNTS)
 def test_interval_holds_the_estimate_and_mid_p_is_the_smaller(counts: PairedCounts) -> None:
     low, high = difference_interval(counts)
@@ -61,6 +64,7 @@ def test_interval_holds_the_estimate_and_mid_p_is_the_smaller(counts: PairedCoun
     assert 0 < mcnemar_mid_p(counts) <= mcnemar_p(counts) <= 1
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 100))
 def test_without_disagreement_the_interval_is_wilsons_on_none(pairs: int) -> None:
     _, high = wilson_interval(0, pairs)
@@ -109,6 +113,7 @@ def test_connors_example_needs_23_pairs_and_the_exact_test_a_few_more() -> None:
     assert mcnemar_power(needed, 0.45, 0.05) >= 0.8
 
 
+@settings(deadline=None, max_examples=50)
 @given(COUNTS)
 def test_pairs_needed_have_the_power_and_no_number_decides_a_tie(counts: PairedCounts) -> None:
     needed = pairs_needed(counts)

@@ -99,7 +99,8 @@ class Comparison:
             return self.verdict.value
         if self.more is None:
             return 'undecided: no number decides a difference of 0'
-        return f'undecided: {self.more} more episodes would decide at {100 * POWER:.0f} % power'
+        episodes = 'episode' if self.more == 1 else 'episodes'
+        return f'undecided: {self.more} more {episodes} would decide at {100 * POWER:.0f} % power'
 
     def to_dict(self) -> dict:
         """Return the fields of the JSON document."""

@@ -9,7 +9,6 @@ import shlex
 import sys
 from typing import Annotated
 
-from rich.console import Console
 import tyro
 from vla_bringup.blind import is_session, open_session, resume_session, SessionPlan
 from vla_bringup.commands.sim import new_run_folder
@@ -114,7 +113,7 @@ def _simulated(options: CompareOptions) -> int:
         return 130
     sides = {**known, **held}
     report = _report(sides['a'], sides['b'])
-    tell(report, out, options.json, Console(highlight=False))
+    tell(report, out, options.json)
     return 0
 
 
@@ -138,8 +137,8 @@ def _plan(options: CompareOptions, side: str, known: dict[str, Side]) -> ExamPla
 def _report(a: Side, b: Side) -> ComparisonReport:
     parts, sums = compare_sides(a, b)
     exam = {name: value for name, value in a.exam.items() if b.exam.get(name) == value}
-    what = ', '.join(f'{name} {exam[name]}' for name in ('suite', 'scene', 'robot', 'timeout_s')
-                     if name in exam) or 'results without a description of their exam'
+    what = ('suite {suite}, scene {scene}, robot {robot}, {timeout_s:g} s a task'.format(**exam)
+            if exam else 'results without a description of their exam')
     notes: dict[str, object] = {'exam': exam}
     if a.chains:
         notes['average_length'] = difference(b.chains, a.chains)
@@ -160,7 +159,7 @@ def _real(options: CompareOptions, folder: Path) -> int:
                 operator.tell('The trials so far are kept; the same command goes on.')
                 return 0
     session = resume_session(folder, plan)
-    tell(session_report(session, _command()), folder, options.json, Console(highlight=False))
+    tell(session_report(session, _command()), folder, options.json)
     return 0
 
 

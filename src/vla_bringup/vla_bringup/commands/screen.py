@@ -145,7 +145,7 @@ def _losses(options: ScreenOptions, out: Path) -> list[float | None]:
 
 
 def _tell(options: ScreenOptions, screened: Sequence[Screened], out: Path) -> None:
-    console, loss = Console(highlight=False), _LOSS[options.demos is not None]
+    console, loss = Console(highlight=False, markup=False), _LOSS[options.demos is not None]
     for line in _table(screened, loss):
         console.print(line, soft_wrap=True)
     document = {
