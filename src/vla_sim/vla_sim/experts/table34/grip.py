@@ -60,7 +60,7 @@ def grip(state: SimState, block: str, share: float) -> Step:
     askew = abs(grasp.yaw - tool_yaw(tool))
     below = tool[2] < low - 0.004
     ready = gap < (0.014 if below else _NEAR) and askew < (0.2 if below else _STRAIGHT)
-    closing = state.gripper_target < 0.5 and state.gripper > _HOLDING[0]
+    closing = state.gripper_target < 0.5  # the block is between them, wherever they are by now
     if ready and tool[2] < goal[2] + 0.008 and (closing or state.gripper > _WIDE):
         return Step(goal, CLOSED, share * 0.9, yaw=grasp.yaw)
     progress = share * 0.8 * float(np.exp(-gap / 0.2 - max(0.0, tool[2] - goal[2]) / 0.5))

@@ -44,8 +44,8 @@ def unstack_block(state: SimState, start: SimState) -> Step:
         spot = fits(state, block, _free_places(state, block), TOP + 0.005, turn)
         goal = np.array([*spot, TOP + BLOCKS[block][2] / 2])
         return put(state, block, goal, clear=TOP + 0.075, turn=turn)
-    touching = state.touching[block]
-    down = 'table' in touching and not any(other in touching for other in BLOCKS)
+    low = state.objects[block][2] < TOP + BLOCKS[block][2] / 2 + 0.01
+    down = low and not any(other in state.touching[block] for other in BLOCKS)
     return let_go(state) if down else grip(state, block, share=0.45)
 
 
