@@ -132,7 +132,7 @@ def test_told_sessions_take_no_more_trials(tmp_path: Path) -> None:
     assert not hold(session, Typist('s\ns\ns\nq'), _now)
     assert session_report(session, '').sums['success without help'].counts.pairs == 1
     with pytest.raises(InvalidDataError, match='the order was told already'):
-        hold(open_session(tmp_path, PLAN, seed=0), Typist('s\n'), _now)
+        hold(open_session(tmp_path, PLAN, seed=0), Typist(''), _now)
 
 
 def test_nothing_is_told_of_a_session_without_a_pair(tmp_path: Path) -> None:

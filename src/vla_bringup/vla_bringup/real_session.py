@@ -7,6 +7,7 @@ from vla_bringup.blind import BlindSession, Outcome, pair_trials, Trial, TrialRo
 from vla_bringup.comparison_report import ComparisonReport
 from vla_bringup.hidden_run import fill, run_hidden
 from vla_bringup.trial_form import ask, Operator
+from vla_core.errors import InvalidDataError
 from vla_training.comparison import compare
 
 _START = 'Set the scene, then press a key to start (q quits).'
@@ -15,8 +16,13 @@ _START = 'Set the scene, then press a key to start (q quits).'
 def hold(session: BlindSession, operator: Operator, now: Callable[[], str]) -> bool:
     """Do the trials that are left; False when the operator quits before the last.
 
-    `now` returns the time of day (UTC, ISO 8601).
+    `now` returns the time of day (UTC, ISO 8601). Raises InvalidDataError for a session whose
+    order was told.
     """
+    if session.unblinded:
+        raise InvalidDataError(
+            f'--real {session.folder}: the order was told already, allowed a new folder, or '
+            '--unblind to be told again')
     while (trial := session.next_trial()) is not None:
         operator.tell(f'\ntrial {trial.number} of {session.trials} (scene {trial.scene}): '
                       f'{session.plan.instruction}')
@@ -29,9 +35,10 @@ def _drive(
     session: BlindSession, trial: Trial, operator: Operator, now: Callable[[], str]
 ) -> bool:
     """Do one trial; False when the operator quits."""
-    (session.folder / 'driver.txt').write_text(session.policy(trial) + '\n')
     code = None
-    if session.plan.run:
+    if not session.plan.run:
+        (session.folder / 'driver.txt').write_text(session.policy(trial) + '\n')
+    else:
         operator.tell(_START)
         if operator.key().lower() == 'q':
             return False
