@@ -6,7 +6,8 @@ holds recoveries (DART, Laskey et al. 2017); with a learner as actor it is DAgge
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+import json
 
 import numpy as np
 from vla_core.control.controller import ArmController
@@ -26,6 +27,7 @@ from vla_core.types import (
 from vla_sim.environment import TableEnvironment
 from vla_sim.experts.chunk import expert_chunk, expert_step
 from vla_sim.experts.motion import STEP_MAX
+from vla_sim.variation import PLAIN
 
 CHUNK = 3  # rows the disturbed expert sends; it is asked again at every step
 
@@ -100,13 +102,14 @@ class DisturbedExpert:
         """Return the expert's chunk for the environment's present state."""
         del previous, rng
         state = self._environment.state()
+        late = self._environment.variation.delay_steps
         rows, progress = expert_chunk(
-            self._environment.expert, state, self._environment.start, self._rows)
+            self._environment.expert, state, self._environment.start,
+            self._rows if self._noise is None else 1 + late)
         if self._noise is not None:
             limits = self._environment.spec.policy
             rows[0] = self._noise(rows[0].astype(np.float64))
             rows[0] = keep_inside(rows[0], state, limits.workspace_lower, limits.workspace_upper)
-            rows = rows[:1]
         self._sequence += 1
         return ActionChunk(
             stamp_ns=observation.stamp_ns, sequence=self._sequence,
@@ -115,11 +118,27 @@ class DisturbedExpert:
             step_s=self._environment.spec.policy.step_s, values=rows, progress=progress)
 
 
+class CleanAnswers:
+    """What the expert would do in an environment's present state, asked once a state."""
+
+    def __init__(self, environment: TableEnvironment) -> None:
+        self._environment = environment
+        self._state: SimState | None = None
+
+    def __call__(self, state: SimState) -> tuple[np.ndarray, float]:
+        """Return the clean (7,) ee_delta action and the progress 0..1."""
+        if state is not self._state:
+            environment = self._environment
+            self._answer = expert_step(environment.expert, state, environment.start)
+            self._state = state
+        return self._answer
+
+
 class LabelledEpisode:
     """A Subscriber that records what the expert would have done at every step."""
 
-    def __init__(self, builder: EpisodeBuilder, environment: TableEnvironment) -> None:
-        self._builder, self._environment = builder, environment
+    def __init__(self, builder: EpisodeBuilder, answers: CleanAnswers) -> None:
+        self._builder, self._answers = builder, answers
 
     def on_reset(self, observation: Observation, state: SimState, instruction: str) -> None:
         """Pass it on."""
@@ -129,7 +148,7 @@ class LabelledEpisode:
         self, observation: Observation, state: SimState, subtask: Subtask, chunk: ActionChunk
     ) -> None:
         """Record the step with the expert's progress."""
-        progress = expert_step(self._environment.expert, state, self._environment.start)[1]
+        progress = self._answers(state)[1]
         self._builder.on_step(observation, state, subtask, replace(chunk, progress=progress))
 
     def on_command(self, command: JointCommand) -> None:
@@ -140,13 +159,13 @@ class LabelledEpisode:
         self._builder.on_end(outcome)
 
 
-def expert_label(environment: TableEnvironment) -> Label:
+def expert_label(answers: CleanAnswers) -> Label:
     """Return the function that says the expert's clean (7,) action for a state."""
     def label(
         observation: Observation, state: SimState, subtask: Subtask, chunk: ActionChunk
     ) -> np.ndarray:
         del observation, subtask, chunk
-        return expert_step(environment.expert, state, environment.start)[0]
+        return answers(state)[0]
     return label
 
 
@@ -176,13 +195,17 @@ def _record(
     stage: 'TableEnvironment | Continued', environment: TableEnvironment, task: str, seed: int,
     writer: EpisodeWriter, config: DemoConfig, actor: Policy,
 ) -> TaskOutcome:
+    answers, variation = CleanAnswers(environment), environment.variation
+    meta = {'actor': actor.name, 'scene': environment.scene.name}
+    if variation != PLAIN:
+        meta['variation'] = json.dumps(asdict(variation))
     builder = EpisodeBuilder(
-        stage.spec.name, seed, record_sim=True, label=expert_label(environment),
-        meta={'actor': actor.name, 'scene': environment.scene.name})
+        stage.spec.name, seed, record_sim=True, label=expert_label(answers), meta=meta)
     outcome = rollout(
-        stage, ArmController(stage.spec), actor, None, draw_instruction(task, seed),
-        seed=seed, task=task,
-        timeout_s=config.timeout_s, subscribers=(LabelledEpisode(builder, environment),)).outcome
+        stage, ArmController(stage.spec), actor, None,
+        draw_instruction(task, seed, held_out=variation.held_out), seed=seed, task=task,
+        timeout_s=config.timeout_s, action_delay_steps=variation.delay_steps,
+        subscribers=(LabelledEpisode(builder, answers),)).outcome
     writer.write(builder.build())
     return outcome
 

@@ -69,8 +69,8 @@ class World:
             client, self.arm.body, self._spec, self.stage.skins) if scene.touch else None
         self._names = {(body, -1): name for name, body in self.stage.bodies.items()}
         self._names |= self.stage.surfaces
-        clutter = add_clutter(client, self.stage.places, variation.distractors)
-        self._names |= {(body, -1): 'clutter' for body in clutter}
+        self.clutter = add_clutter(client, self.stage.places, variation.distractors)
+        self._names |= {(body, -1): 'clutter' for body in self.clutter}
         paint(client, self.stage.painted, variation.textures)
 
     def step(self, position: np.ndarray, velocity: np.ndarray) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from vla_bringup.episodes import check, Exam
 from vla_core.episode import Episode
-from vla_core.errors import InvalidDataError
+from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.protocols import Policy
 from vla_policy.policy import load_policy
 from vla_recorder.hdf5 import Hdf5Writer
+from vla_sim.catalogue import find_scene
 from vla_sim.collect import DemoConfig, demonstrate, NoiseConfig
 from vla_sim.environment import TableEnvironment
-from vla_core.tasks import task as find_task
-from vla_core.tasks import TASKS
+from vla_sim.randomisation import Randomisation
 from vla_training.evaluate import Job, Outcome, run_episodes, RunEpisode
 
 DAGGER_SEEDS = 20_000_000  # DAgger's scenes start here: never those of demonstrations or exams
@@ -30,6 +30,7 @@ class CollectOptions:
     Examples:
         ./vla collect --episodes 200 --out data/demos
         ./vla collect --episodes 90 --tasks open_drawer close_drawer --out data/drawer
+        ./vla collect --scene table_a --randomise --episodes 340 --out data/table_a
 
     """
 
@@ -39,8 +40,12 @@ class CollectOptions:
     """Scenes to set up, spread evenly over the tasks; some hold several episodes in a row."""
     seed: int = 1_000_000
     """First seed; evaluation uses 100000 and up to 110000, keep clear of them."""
-    tasks: tuple[str, ...] = tuple(TASKS)
-    """Tasks to demonstrate."""
+    scene: str = 'bowl'
+    """The table: bowl, table_a to table_d, touch."""
+    tasks: tuple[str, ...] = ()
+    """Tasks to demonstrate; all of the scene when none is named."""
+    randomise: bool = False
+    """Draw textures, light, cameras, masses, friction and latency anew for every episode."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes."""
     robot: str = 'panda'
@@ -57,11 +62,12 @@ def main(options: CollectOptions) -> int:
         raise InvalidDataError(
             f'--episodes and --workers: got {options.episodes} and {options.workers}, '
             'allowed 1 or more')
+    known = find_scene(options.scene).tasks
     for name in options.tasks:
-        find_task(name)
-    jobs = [
-        (options.tasks[i % len(options.tasks)], options.seed + i)
-        for i in range(options.episodes)]
+        if name not in known:
+            raise UnknownNameError(f'task of scene {options.scene}', name, known)
+    tasks = options.tasks or tuple(known)
+    jobs = [(tasks[i % len(tasks)], options.seed + i) for i in range(options.episodes)]
     check(Exam(options.learner or 'expert', robot=options.robot))
     jobs = [job for job in jobs if not _finished(options.out, job)]
     counts = dict.fromkeys(('episodes', 'successes', 'frames'), 0)
@@ -105,7 +111,8 @@ class _CountingWriter:
 
 def _start(options: CollectOptions) -> RunEpisode:
     """Set up a worker: one environment, one learner."""
-    environment = TableEnvironment(options.robot, linger_steps=DemoConfig().linger_steps)
+    environment = TableEnvironment(
+        options.robot, options.scene, linger_steps=DemoConfig().linger_steps)
     learner = load_policy(options.learner, environment.spec) if options.learner else None
     return partial(_demonstrate, options, environment, learner)
 
@@ -115,6 +122,8 @@ def _demonstrate(
     task: str, seed: int,
 ) -> Outcome:
     writer = _CountingWriter(options.out)
+    if options.randomise:
+        environment.set_variation(Randomisation().draw(seed))
     config = DemoConfig(noise=NoiseConfig(share_max=options.noise))
     outcomes = list(demonstrate(environment, task, seed, writer, config, learner))
     return {'episodes': len(outcomes), 'successes': sum(o.success for o in outcomes),
