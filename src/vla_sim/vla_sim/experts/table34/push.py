@@ -1,26 +1,26 @@
 """Experts for pushing blocks: closed fingers behind the block, low, steering with it."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from vla_core.geometry import quat_to_matrix
 from vla_core.types import SimState
 from vla_sim.experts.chunk import Expert
-from vla_sim.experts.motion import CLOSED, Step, tool_yaw
+from vla_sim.experts.motion import CLOSED, Step
 from vla_sim.experts.table34.free import block_top
 from vla_sim.experts.table34.free import leave as let_off
-from vla_sim.experts.table34.grip import grip, holds
+from vla_sim.experts.table34.grip import grip, holds, put
 from vla_sim.experts.table34.handle import travel
+from vla_sim.experts.table34.room import plan
 from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, DRAWER_WIDTH, EDGE_X, TOP
-from vla_sim.tasks.table34.push import in_drawer, PUSHED, SIDES, span
+from vla_sim.tasks.table34.push import BACK_X, in_drawer, PUSHED, SIDES, span
 
 _LOW = TOP + 0.024  # [m] tool height at which fingers push
 _CLEAR = TOP + 0.068  # [m] tool height at which fingers pass over blocks
 _CRUISE = TOP + 0.13  # [m] tool height at which fingers pass over two blocks on each other
 _FINGERS = np.array([0.0105, 0.014])  # [m] half the closed fingers along x and y
 _ROOM = 0.022  # [m] between fingers that come down and the block
-_READY_X = EDGE_X + 0.028  # [m] where a block is brought before it is pushed over the edge
-_BESIDE = 0.008  # [m] a block may be beside the drawer's way
+_BESIDE = 0.012  # [m] a block may be beside the way into the drawer
 _CARRY = 0.012  # [m] it is carried above the table
 _DEPTH = 0.045  # [m] the goal is beyond the face that is pushed
 _STEER = 0.03  # [m] sideways per radian by which a block is askew
@@ -49,31 +49,32 @@ def push_into_drawer(state: SimState, start: SimState) -> Step:
     pose, middle = state.objects[block], state.objects['drawer_handle'][1]
     if in_drawer(state, block):
         return leave(state, 1.0)
-    half, yaw = footprint(state, block)
-    room = DRAWER_WIDTH / 2 - 0.01 - span(half, yaw)[1]
-    aim = np.array([EDGE_X - 0.08, np.clip(pose[1], middle - room, middle + room)])
-    on_table = pose[0] > EDGE_X + 0.01
-    cramped = contact(state, block, np.array([-1.0, 0.0]))[0][0] > _TOOL_X - 1e-6
-    if on_table and (cramped or abs(aim[1] - pose[1]) > _BESIDE):
-        inner = max(0.0, room - 2 * _BESIDE)
-        return _bring(state, block, np.array(
-            [_READY_X, np.clip(pose[1], middle - inner, middle + inner)]))
+    half, yaw, _ = plan(state, block)
+    reach = span(half, yaw)
+    room = np.array([BACK_X - reach[0], DRAWER_WIDTH / 2 - 0.01 - reach[1]])
+    spot = _within(pose[:2], middle, room)
+    astray = np.any(np.abs(spot - pose[:2]) > _BESIDE) and pose[0] > EDGE_X + 0.01
+    if astray or holds(state, block):
+        return _bring(state, block, _within(pose[:2], middle, room - _BESIDE))
     if block_top(state):
         return let_off(state, block_top(state))
-    step = push_towards(state, block, aim)
+    step = push_towards(state, block, np.array([EDGE_X - 0.08, spot[1]]))
     way = float(np.clip((pose[0] - EDGE_X) / 0.1, 0.0, 1.0))
-    return Step(step.goal, CLOSED, step.progress + 0.6 * (1.0 - way))
+    return Step(step.goal, CLOSED, 0.3 + step.progress + 0.3 * (1.0 - way))
+
+
+def _within(point: np.ndarray, middle: float, room: np.ndarray) -> np.ndarray:
+    """Return the spot (2,) next to `point` from which a block falls into the drawer [m]."""
+    return np.clip(point, (EDGE_X + 0.02, middle - room[1]), (room[0], middle + room[1]))
 
 
 def _bring(state: SimState, block: str, spot: np.ndarray) -> Step:
-    """Carry a block low over the table to `spot` (2,) [m]."""
+    """Carry a block that cannot be pushed from where it is to `spot` (2,) [m]."""
     if not holds(state, block):
         return grip(state, block, 0.1)
-    tool, pose = state.tool_target, state.objects[block]
-    goal = np.array([*(tool[:2] + spot - pose[:2]), _LOW + _CARRY])
-    if tool[2] < _LOW + _CARRY - 0.006:
-        goal[:2] = tool[:2]
-    return Step(goal, CLOSED, 0.15, yaw=tool_yaw(tool))
+    _, turn, top = plan(state, block)
+    rest = np.array([*spot, TOP + top - state.objects[block][2]])
+    return replace(put(state, block, rest, TOP + _CARRY, turn), progress=0.2)
 
 
 def leave(state: SimState, progress: float) -> Step:
@@ -100,7 +101,7 @@ def push_towards(state: SimState, block: str, aim: np.ndarray) -> Step:
 
 def contact(state: SimState, block: str, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (2,) where the hand comes down behind a block and where it meets it [m]."""
-    pose, (half, yaw) = state.objects[block], footprint(state, block)
+    pose, (half, yaw, _) = state.objects[block], plan(state, block)
     askew = quarter(yaw - np.arctan2(way[1], way[0]))
     across = np.array([-way[1], way[0]])
     start = float(np.clip(_STEER * askew, -_STEER_MAX, _STEER_MAX)) * across
@@ -110,16 +111,6 @@ def contact(state: SimState, block: str, way: np.ndarray) -> tuple[np.ndarray, n
     behind = face - _ROOM * way
     limit = np.array([_TOOL_X, np.inf])
     return np.minimum(behind, limit), np.minimum(face, limit)
-
-
-def footprint(state: SimState, block: str) -> tuple[np.ndarray, float]:
-    """Return half the sides (2,) [m] of a block seen from above and their turn about z [rad]."""
-    axes = quat_to_matrix(state.objects[block][3:])
-    up = int(np.argmax(np.abs(axes[2])))
-    first, second = (axis for axis in range(3) if axis != up)
-    size = BLOCKS[block]
-    yaw = float(np.arctan2(axes[1, first], axes[0, first]))
-    return np.array([size[first], size[second]]) / 2, yaw
 
 
 def quarter(angle: float) -> float:

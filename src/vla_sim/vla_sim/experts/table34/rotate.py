@@ -8,7 +8,8 @@ from vla_sim.experts.chunk import Expert
 from vla_sim.experts.motion import CLOSED, OPEN, Step, tool_yaw
 from vla_sim.experts.table34.grip import holds, let_go
 from vla_sim.experts.table34.handle import travel
-from vla_sim.experts.table34.push import footprint, quarter
+from vla_sim.experts.table34.push import quarter
+from vla_sim.experts.table34.room import plan
 from vla_sim.scenes.table_measures import BLOCKS, CABINET_X, EDGE_X, TOP
 from vla_sim.tasks.table34.rotate import turn_between, TURNED, TURNS
 
@@ -87,7 +88,7 @@ def _grip(state: SimState, block: str, grasp: float, share: float) -> Step:
 
 def _grasp_yaw(start: SimState, block: str, sign: float) -> float:
     """Return the tool's yaw across the short side that keeps the whole turn off the limits."""
-    half, yaw = footprint(start, block)
+    half, yaw, _ = plan(start, block)
     if abs(half[0] - half[1]) < 1e-6:
         return quarter(yaw)
     across = yaw if half[1] < half[0] else yaw + np.pi / 2
