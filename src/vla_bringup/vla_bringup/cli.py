@@ -10,7 +10,9 @@ COMMANDS = {
     'sim': 'run instructions in the simulated graph and report success',
     'collect': 'record expert episodes as training data',
     'train': 'train the policy and choose its checkpoint by closed-loop success',
-    'eval': 'measure the success of a policy in process',
+    'eval': 'examine a policy: suites of tasks, chains, perturbed variants, with a report',
+    'compare': 'decide between two policies on the same episodes, in simulation or blind on an arm',
+    'screen': 'rank checkpoints by a quick exam, and say how well that foretells the full one',
     'bench': 'measure latency, rate and jitter of the loop and the cameras',
     'test': 'run the tests',
     'doctor': 'report what this machine offers and what is wrong with it',
@@ -20,7 +22,10 @@ examples:
   ./vla sim                                        a few random tasks
   ./vla sim --instruction "put the red block in the bowl, then close the drawer"
   ./vla sim --episodes 8 --seed 100 --json out.json
+  ./vla sim --scene table_d --policy expert
   ./vla eval --policy default --episodes 100
+  ./vla eval --policy expert --suite table34 --perturb all
+  ./vla compare default runs/mine --episodes 50
   ./vla collect --episodes 100 --out data/expert
   ./vla COMMAND --help                             the options of a command
 
