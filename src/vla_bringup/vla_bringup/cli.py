@@ -11,7 +11,7 @@ COMMANDS = {
     'collect': 'record expert episodes as training data',
     'train': 'train the policy and choose its checkpoint by closed-loop success',
     'eval': 'examine a policy: suites of tasks, chains, perturbed variants, with a report',
-    'compare': 'decide between two policies on the same episodes, in simulation or blind on an arm',
+    'compare': 'decide between two policies on paired episodes, simulated or blind on an arm',
     'screen': 'rank checkpoints by a quick exam, and say how well that foretells the full one',
     'bench': 'measure latency, rate and jitter of the loop and the cameras',
     'test': 'run the tests',
