@@ -51,7 +51,8 @@ def tell_exam(results: dict, console: Console) -> None:
     for failure in results['failures'][:_FAILURES]:
         name = f'{failure["task"]} {failure["seed"]} {failure["perturbation"]}'.rstrip()
         console.print(Text(
-            f'{name:<34} {failure["instruction"]} [{failure["reason"]}]', style='red'))
+            f'{name:<34} {failure["instruction"]} [{failure["reason"]}]', style='red'),
+            soft_wrap=True)
     if len(results['failures']) > _FAILURES:
         console.print(f'... and {len(results["failures"]) - _FAILURES} failures more', style='red')
     for name, rate in results['per_task'].items():
