@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 from vla_bringup.journal import Journal
@@ -27,6 +27,7 @@ def test_a_journal_gives_back_what_was_added(tmp_path: Path) -> None:
         assert journal.finished == dict.fromkeys(TRIALS, OUTCOME)
 
 
+@settings(max_examples=30, deadline=None)  # each waits for the disk
 @given(share=st.floats(0.0, 1.0))
 def test_a_journal_cut_anywhere_keeps_its_whole_lines(
     tmp_path_factory: pytest.TempPathFactory, share: float
@@ -57,6 +58,16 @@ def test_another_exam_is_refused_with_what_differs(
         Journal(tmp_path, {**EXAM, **change})
     assert words in str(refusal.value) and '\n' not in str(refusal.value)
     assert (tmp_path / 'journal.jsonl').read_bytes() == whole
+
+
+def test_a_folder_in_which_nothing_was_finished_takes_any_exam(tmp_path: Path) -> None:
+    for exam in (EXAM, {**EXAM, 'seed': 5}):
+        with Journal(tmp_path, exam) as journal:
+            assert journal.finished == {}
+    with Journal(tmp_path, exam) as journal:
+        journal.add(TRIALS[0], OUTCOME)
+    with pytest.raises(InvalidDataError, match='seed 5 there, 100000 here'):
+        Journal(tmp_path, EXAM)
 
 
 def test_an_exam_that_is_running_is_left_alone(tmp_path: Path) -> None:

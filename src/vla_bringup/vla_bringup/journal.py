@@ -67,7 +67,8 @@ class Journal:
         whole = whole[:whole.rfind(b'\n') + 1]
         self._file.truncate(len(whole))
         lines = [self._parse(line, i) for i, line in enumerate(whole.splitlines())]
-        if not lines:
+        if len(lines) < 2:  # no trial was finished: nothing is lost by beginning afresh
+            self._file.truncate(0)
             self._append({'exam': description})
             _sync(self.path.parent)
             return
