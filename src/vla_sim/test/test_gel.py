@@ -76,6 +76,20 @@ def test_soft_thing_sinks_in_less_and_spreads_wider_at_equal_force(gel) -> None:
         assert (soft > 0).sum() > 1.2 * (hard > 0).sum()
 
 
+def test_more_pixels_show_the_same_gel() -> None:
+    ball = Sphere(at(0.001, 0.002, 0.008), 0.008)
+    areas, depths = [], []
+    for width, height in ((96, 72), (160, 120)):
+        config = GelConfig(width_px=width, height_px=height)
+        depth = indentation(config, nearest((ball,), PAD, *pixel_grid(config)), 3.0, RIGID)
+        areas.append((depth > 0).sum() * config.pixel_m**2)
+        depths.append(depth.max())
+        picture = GelSensor(config, np.random.default_rng(0)).render(press(ball, 3.0))
+        assert picture.shape == (height, width, 3)
+    assert areas[0] == pytest.approx(areas[1], rel=0.03)
+    assert depths[0] == pytest.approx(depths[1], rel=0.02)
+
+
 def test_ridges_show_their_period(gel) -> None:
     ridged = Box(at(0.0, 0.0, 0.02, (np.pi / 2, 0.0, 0.0)), (0.02, 0.02, 0.02),
                  relief=Ridges(PERIOD, 0.0008))  # ridges run along x, one after the other in y

@@ -10,7 +10,6 @@ from vla_sim.gel.config import GelConfig
 
 _INK = 0.72  # how dark a dot is
 _SPREAD = 0.12  # of the slope that pushes a dot aside, times its depth
-_PATCH = 2  # [px] a dot's picture reaches so far from its middle
 
 
 class Markers:
@@ -21,18 +20,18 @@ class Markers:
         self._radius = config.marker_radius_m / config.pixel_m
         self._pixel_m = config.pixel_m
         self._size = (config.height_px, config.width_px)
-        rows, columns = (_centred(size, pitch) for size in self._size)
+        self._reach = int(np.ceil(self._radius + 0.5))  # [px] of a dot's picture
+        rows, columns = (_centred(size, pitch, self._reach) for size in self._size)
         self.home = np.stack(
             [grid.ravel() for grid in np.meshgrid(columns, rows)], axis=1)  # (M, 2) x y [px]
-        offset = np.arange(-_PATCH, _PATCH + 1)
+        offset = np.arange(-self._reach, self._reach + 1)
         self._dx, self._dy = (grid.ravel() for grid in np.meshgrid(offset, offset))
 
     def moved(self, surface: np.ndarray, shear: np.ndarray) -> np.ndarray:
         """Return (M, 2) x y [px] under (H, W) depths [m] and (H, W, 2) sideways shifts [m]."""
         column, row = np.rint(self.home).astype(int).T
-        height, width = self._size
-        left, right = np.maximum(column - 2, 0), np.minimum(column + 2, width - 1)
-        above, below = np.maximum(row - 2, 0), np.minimum(row + 2, height - 1)
+        reach = self._reach  # all dots are farther than it from the border
+        left, right, above, below = column - reach, column + reach, row - reach, row + reach
         fall = np.stack([
             surface[row, left] - surface[row, right],
             surface[above, column] - surface[below, column]], axis=1)
@@ -51,7 +50,7 @@ class Markers:
         image[row[seen], column[seen]] *= (1.0 - ink[seen])[:, None].astype(np.float32)
 
 
-def _centred(size: int, pitch: float) -> np.ndarray:
+def _centred(size: int, pitch: float, margin: int) -> np.ndarray:
     """Return positions a pitch apart, symmetric within `size` [px] and clear of its border."""
-    count = int((size - 2 * _PATCH - 1) / pitch) + 1
+    count = int((size - 2 * margin - 1) / pitch) + 1
     return (size - 1) / 2 + (np.arange(count) - (count - 1) / 2) * pitch
