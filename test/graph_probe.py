@@ -21,10 +21,12 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 from vla_bringup.graph import NodeSpec
 from vla_bringup.supervisor import Supervisor, SupervisorConfig
+from vla_core import types
 from vla_core.ros.arrays import from_time
+from vla_core.ros.convert import from_msg
 from vla_core.ros.robot_msgs import joint_state_from_msg
 from vla_core.spec import load_robot
-from vla_interfaces.msg import ControlStatus
+from vla_interfaces.msg import ControlStatus, Observation
 
 SPEC = load_robot('panda')
 EVERYTHING = QoSProfile(
@@ -68,6 +70,13 @@ class Record:
     statuses: list[Status] = field(default_factory=list)
     set_points: list[SetPoint] = field(default_factory=list)
     rows: list[dict] = field(default_factory=list)  # of the session
+    touch: list[bytes] = field(default_factory=list)  # gel pictures and wrench, an observation
+
+
+def touch_bytes(seen: types.Observation) -> bytes:
+    """Return every bit that the fingertips felt."""
+    return b''.join(seen.tactile[finger].tobytes() for finger in sorted(seen.tactile)) + (
+        seen.wrench.tobytes())
 
 
 class Probe:
@@ -82,6 +91,7 @@ class Probe:
         self._node = rclpy.create_node('probe', context=self._context)
         for kind, topic, hear in (
             (JointState, 'joint_states', self._hear_joints),
+            (Observation, 'observation', self._hear_observation),
             (ControlStatus, 'control_status', self._hear_status),
             (JointTrajectory, f'{SPEC.controller.name}/joint_trajectory', self._hear_set_point),
         ):
@@ -106,6 +116,11 @@ class Probe:
         joints = Joints(stamp_ns / NS, info['source_timestamp'] / NS, position, velocity)
         self._record.joints.append(joints)
         self._on_joints(joints)
+
+    def _hear_observation(self, message: Observation) -> None:
+        seen = from_msg(message)
+        if seen.wrench is not None:
+            self._record.touch.append(touch_bytes(seen))
 
     def _hear_status(self, message: ControlStatus, info: dict) -> None:
         self._record.statuses.append(

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from graph_probe import GraphRun, Joints, Record, SPEC, Status
+from graph_probe import GraphRun, Joints, Record, SPEC, Status, touch_bytes
 import numpy as np
 import pytest
 from vla_bringup.graph import GraphOptions, NodeSpec, sim_graph
@@ -29,6 +29,7 @@ from vla_core.types import JointCommand, Mode
 from vla_planner.embedded import EmbeddedPlanner
 from vla_recorder.lerobot import read_episode
 from vla_recorder.lerobot_layout import load
+from vla_sim.catalogue import BOWL
 from vla_sim.collect import DisturbedExpert
 from vla_sim.environment import TableEnvironment
 
@@ -263,6 +264,7 @@ class Heard:
     def __init__(self) -> None:
         self.set_points: list[np.ndarray] = []
         self.joints: list[np.ndarray] = []
+        self.touch: list[bytes] = []
         self.steps = 0
 
     def on_reset(self, observation, state, instruction) -> None:
@@ -271,6 +273,8 @@ class Heard:
     def on_step(self, observation, state, subtask, chunk) -> None:
         del state, subtask, chunk
         self.joints.append(observation.joint_position)
+        if observation.wrench is not None:
+            self.touch.append(touch_bytes(observation))
 
     def on_command(self, command: JointCommand) -> None:
         self.set_points.append(command.position)
@@ -280,21 +284,22 @@ class Heard:
 
 
 @contextmanager
-def table() -> Iterator[TableEnvironment]:
+def table(scene: str) -> Iterator[TableEnvironment]:
     """Open a world and close it."""
-    environment = TableEnvironment()
+    environment = TableEnvironment(scene=scene)
     try:
         yield environment
     finally:
         environment.close()
 
 
-def in_process(task: str, seed: int) -> Heard:
+def in_process(task: str, seed: int, scene: str = BOWL) -> Heard:
     """Return what is heard of the expert's episode in this process."""
     heard = Heard()
-    with table() as environment:
+    planner = EmbeddedPlanner() if scene == BOWL else None
+    with table(scene) as environment:
         rollout(environment, ArmController(SPEC), DisturbedExpert(environment),
-                EmbeddedPlanner(), draw_instruction(task, seed), seed=seed, task=task,
+                planner, draw_instruction(task, seed), seed=seed, task=task,
                 timeout_s=TIMEOUT_S, subscribers=(heard,))
     return heard
 
@@ -329,3 +334,15 @@ def test_lockstep_equals_the_run_in_process_to_the_bit_even_with_a_full_disk(
     assert (row['task'], row['success'], row['steps']) == ('close_drawer', True, alone.steps)
     assert 'recording stopped: disk: got' in run.text
     assert load(tmp_path / 'dataset') is None
+
+
+def test_touch_reaches_the_observation_to_the_bit(tmp_path: Path) -> None:
+    nodes = sim_graph(GraphOptions(
+        policy='expert', scene='touch', episodes=1, seed=100, lockstep=True,
+        run=str(tmp_path / 'run')))
+    record, alone = GraphRun(nodes, tmp_path).play(), in_process('insert_peg', 100, 'touch')
+    assert len(set(alone.touch)) > 1  # something was felt
+    assert_same_to_the_end([np.frombuffer(felt, np.uint8) for felt in record.touch],
+                           [np.frombuffer(felt, np.uint8) for felt in alone.touch])
+    row, = record.rows
+    assert (row['task'], row['success'], row['steps']) == ('insert_peg', True, alone.steps)
