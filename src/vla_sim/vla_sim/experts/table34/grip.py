@@ -35,6 +35,7 @@ class Grasp:
     point: np.ndarray  # (3,) float64 [m]
     yaw: float  # [rad]
     low: float  # height of the tool from which fingers pass over the block [m]
+    near: float  # sideways error with which they may go down [m]
 
 
 def holds(state: SimState, block: str) -> bool:
@@ -59,7 +60,8 @@ def grip(state: SimState, block: str, share: float) -> Step:
     gap = float(np.hypot(*(goal[:2] - tool[:2])))
     askew = abs(grasp.yaw - tool_yaw(tool))
     below = tool[2] < low - 0.004
-    ready = gap < (0.014 if below else _NEAR) and askew < (0.2 if below else _STRAIGHT)
+    ready = gap < (grasp.near + 0.004 if below else grasp.near) and askew < (
+        0.2 if below else _STRAIGHT)
     closing = state.gripper_target < 0.5  # the block is between them, wherever they are by now
     if ready and tool[2] < goal[2] + 0.008 and (closing or state.gripper > _WIDE):
         return Step(goal, CLOSED, share * 0.9, yaw=grasp.yaw)
@@ -69,7 +71,7 @@ def grip(state: SimState, block: str, share: float) -> Step:
         height = tool[2] if around else low + 0.02
         return Step(np.array([*tool[:2], height]), OPEN, progress, yaw=tool_yaw(tool))
     if not ready or state.gripper < _WIDE:
-        goal = travel(np.array([*goal[:2], low]), tool, low, _NEAR, cruise=HELD_Z)
+        goal = travel(np.array([*goal[:2], low]), tool, low, 0.8 * grasp.near, cruise=HELD_Z)
     return Step(goal, OPEN, progress, yaw=grasp.yaw)
 
 
@@ -143,7 +145,8 @@ def find_grasp(state: SimState, block: str) -> Grasp:
     """Return the grasp that needs the least turning and keeps clear of what is around."""
     boxes, (_, _, top) = obstacles(state, without=block), plan(state, block)
     best, least = None, np.inf
-    for effort, point, yaw in sorted(_options(state, block), key=lambda option: option[0]):
+    for effort, point, yaw, aside in sorted(
+            _options(state, block), key=lambda option: option[0]):
         if effort >= least:
             break
         height = max(top - _DEPTH, floor(boxes, point, yaw))
@@ -151,13 +154,16 @@ def find_grasp(state: SimState, block: str) -> Grasp:
         cost = effort + 30.0 * excess + 10.0 * (height > top - _SHALLOW)
         if cost < least:
             low = max(top, tallest(boxes, _placed(_FINGERS, point, yaw))) + _TIP + 0.010
-            best = Grasp(np.array([*point, min(height, top - _SHALLOW)]), yaw, low)
-            least = cost
+            point = np.array([*point, min(height, top - _SHALLOW)])
+            best, least = Grasp(point, yaw, low, _NEAR - 0.5 * abs(aside)), cost
     return best
 
 
-def _options(state: SimState, block: str) -> Iterator[tuple[float, np.ndarray, float]]:
-    """Yield (effort, point (2,) [m], yaw [rad]): across each short side, also off its middle."""
+def _options(state: SimState, block: str) -> Iterator[tuple[float, np.ndarray, float, float]]:
+    """Yield (effort, point (2,) [m], yaw [rad], sideways shift [m]) of ways to take a block.
+
+    They are across each short side, also off the block's middle, where there is room for it.
+    """
     half, turn, _ = plan(state, block)
     now = tool_yaw(state.tool_pose)
     for axis in (0, 1):
@@ -167,9 +173,9 @@ def _options(state: SimState, block: str) -> Iterator[tuple[float, np.ndarray, f
         effort = 0.25 * abs(yaw - now) + 0.05 * abs(yaw)
         room = half[axis] - 0.013
         for along in (0.0, room / 2, -room / 2, room, -room):
-            for aside in (0.0, 0.007, -0.007):
+            for aside in (0.0, 0.006, -0.006, 0.011, -0.011):
                 point = _placed(np.array([[along, aside]]), state.objects[block][:2], yaw)[0]
-                yield effort + 4.0 * abs(along) + 6.0 * abs(aside), point, yaw
+                yield effort + 4.0 * abs(along) + 6.0 * abs(aside), point, yaw, aside
 
 
 def _placed(points: np.ndarray, at: np.ndarray, yaw: float) -> np.ndarray:
