@@ -1,4 +1,4 @@
-"""Measure latency, rate and jitter of the loop, the cameras and the inference."""
+"""Measure latency, rate and jitter of the loop, the cameras, the inference and the tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 import tyro
-from vla_bringup.benchmarks import camera, inference, loop
+from vla_bringup.benchmarks import camera, inference, loop, sim
 from vla_bringup.benchmarks.figures import table
 from vla_bringup.graph import check_policy
 from vla_bringup.report import write_json
@@ -22,18 +22,19 @@ class BenchOptions:
         ./vla bench loop
         ./vla bench camera --json camera.json
         ./vla bench inference
+        ./vla bench sim --episodes 8
 
     """
 
-    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference']]
+    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference', 'sim']]
     """loop: image to joint command in the running graph; camera: frames lost at 30 Hz;
-    inference: one chunk with 1 and 2 threads."""
+    inference: one chunk with 1 and 2 threads; sim: steps and demonstrations a second."""
     policy: str = 'default'
     """'default', 'expert' (loop only) or the folder of a checkpoint."""
     episodes: int = 4
-    """Episodes of the loop."""
+    """Episodes of the loop; of sim, a measurement."""
     seed: int = 100
-    """Seed of the first episode of the loop."""
+    """Seed of the first episode of loop and sim."""
     frames: int = 150
     """Frames a camera."""
     repetitions: int = 50
@@ -53,6 +54,7 @@ def main(options: BenchOptions) -> int:
         'loop': lambda: loop.run(options.policy, options.episodes, options.seed),
         'camera': lambda: camera.run(options.frames),
         'inference': lambda: inference.run(options.policy, options.repetitions),
+        'sim': lambda: sim.run(options.episodes, options.seed),
     }[options.what]()
     print(table(rows))
     if options.json is not None:
