@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from vla_core.types import SimState
 from vla_sim.experts.chunk import Expert
-from vla_sim.experts.motion import CLOSED, Step
+from vla_sim.experts.motion import CLOSED, Step, tool_yaw
 from vla_sim.experts.table34.free import block_top
 from vla_sim.experts.table34.free import leave as let_off
 from vla_sim.experts.table34.grip import grip, holds, put
@@ -20,8 +20,11 @@ _CLEAR = TOP + 0.068  # [m] tool height at which fingers pass over blocks
 _CRUISE = TOP + 0.13  # [m] tool height at which fingers pass over two blocks on each other
 _FINGERS = np.array([0.0105, 0.014])  # [m] half the closed fingers along x and y
 _ROOM = 0.022  # [m] between fingers that come down and the block
-_BESIDE = 0.012  # [m] a block may be beside the way into the drawer
+_EDGE = EDGE_X + 0.02  # [m] a block's middle nearer to the robot is on its way over the edge
+_ASTRAY = 0.015  # [m] a block may be off the place it would be brought to
+_END_FIRST = 0.7  # [rad] from here on a long block goes over the edge with its end first
 _CARRY = 0.012  # [m] it is carried above the table
+_STRAIGHT = 0.25  # [rad] the tool may be turned when it goes down
 _DEPTH = 0.045  # [m] the goal is beyond the face that is pushed
 _STEER = 0.03  # [m] sideways per radian by which a block is askew
 _STEER_MAX = 0.012  # [m]
@@ -43,38 +46,49 @@ def push(state: SimState, start: SimState, block: str, side: str) -> Step:
 def push_into_drawer(state: SimState, start: SimState) -> Step:
     """Push the block that stood on the table over the edge.
 
-    A block beside the drawer, or without room for fingers behind it, is first brought in front.
+    A block beside the drawer, without room for fingers behind it, or about to fall end first (it
+    might stand in the drawer then) is first put down where it can be pushed.
     """
     block = next(name for name in BLOCKS if 'table' in start.touching[name])
     pose, middle = state.objects[block], state.objects['drawer_handle'][1]
     if in_drawer(state, block):
         return leave(state, 1.0)
     half, yaw, _ = plan(state, block)
-    reach = span(half, yaw)
-    room = np.array([BACK_X - reach[0], DRAWER_WIDTH / 2 - 0.01 - reach[1]])
-    spot = _within(pose[:2], middle, room)
-    astray = np.any(np.abs(spot - pose[:2]) > _BESIDE) and pose[0] > EDGE_X + 0.01
-    if astray or holds(state, block):
-        return _bring(state, block, _within(pose[:2], middle, room - _BESIDE))
+    spot = _within(pose[:2], middle, span(half, yaw), _ASTRAY)
+    astray = np.any(np.abs(spot - pose[:2]) > 1e-6) or _off_edge(half, yaw) > _END_FIRST
+    if (astray and pose[0] > _EDGE) or holds(state, block):
+        lying = np.array([half.min(), half.max()])
+        return _bring(state, block, _within(pose[:2], middle, lying, 0.0))
     if block_top(state):
         return let_off(state, block_top(state))
-    step = push_towards(state, block, np.array([EDGE_X - 0.08, spot[1]]))
+    aim = _within(pose[:2], middle, span(half, yaw), 0.0)[1]
+    step = push_towards(state, block, np.array([EDGE_X - 0.08, aim]))
     way = float(np.clip((pose[0] - EDGE_X) / 0.1, 0.0, 1.0))
     return Step(step.goal, CLOSED, 0.3 + step.progress + 0.3 * (1.0 - way))
 
 
-def _within(point: np.ndarray, middle: float, room: np.ndarray) -> np.ndarray:
+def _within(point: np.ndarray, middle: float, reach: np.ndarray, slack: float) -> np.ndarray:
     """Return the spot (2,) next to `point` from which a block falls into the drawer [m]."""
-    return np.clip(point, (EDGE_X + 0.02, middle - room[1]), (room[0], middle + room[1]))
+    back, aside = BACK_X - reach[0] + slack, DRAWER_WIDTH / 2 - 0.015 - reach[1] + slack
+    return np.clip(point, (_EDGE, middle - aside), (back, middle + aside))
 
 
 def _bring(state: SimState, block: str, spot: np.ndarray) -> Step:
-    """Carry a block that cannot be pushed from where it is to `spot` (2,) [m]."""
+    """Carry a block that cannot be pushed from where it is to `spot` (2,), along the edge [m]."""
     if not holds(state, block):
         return grip(state, block, 0.1)
-    _, turn, top = plan(state, block)
+    half, _, top = plan(state, block)
+    turn = np.pi / 2 if half[0] > half[1] else 0.0
     rest = np.array([*spot, TOP + top - state.objects[block][2]])
     return replace(put(state, block, rest, TOP + _CARRY, turn), progress=0.2)
+
+
+def _off_edge(half: np.ndarray, yaw: float) -> float:
+    """Return the angle between a block's long side and the table's edge, 0 for a cube [rad]."""
+    if half.max() - half.min() < 0.002:
+        return 0.0
+    along = yaw if half[0] > half[1] else yaw + np.pi / 2
+    return float(abs(along % np.pi - np.pi / 2))
 
 
 def leave(state: SimState, progress: float) -> Step:
@@ -94,7 +108,9 @@ def push_towards(state: SimState, block: str, aim: np.ndarray) -> Step:
     if low and aside < 0.012 and -0.06 < along < 0.012:
         depth = _DEPTH if aside < 0.006 else 0.01
         return Step(np.array([*(face + depth * way), _LOW]), CLOSED, 0.3)
-    goal = travel(np.array([*behind, _LOW]), tool, _CLEAR, cruise=_CRUISE)
+    straight = abs(tool_yaw(tool)) < _STRAIGHT  # else the hand would meet the cabinet
+    down = np.array([*behind, _LOW if straight or low else _CLEAR])
+    goal = travel(down, tool, _CLEAR, cruise=_CRUISE)
     gap = float(np.linalg.norm([*(behind - tool[:2]), tool[2] - _LOW]))
     return Step(goal, CLOSED, 0.3 * float(np.exp(-gap / 0.15)))
 

@@ -73,14 +73,20 @@ class PushIntoDrawer:
     name: str = 'push_into_drawer'
 
     def prepare(self, layout: TableLayout, rng: np.random.Generator) -> TableLayout:
-        """Start with one block before the open drawer and the others in the cabinet."""
+        """Start with one block before the open drawer and the others in the cabinet.
+
+        A long block lies along the edge: pushed over it end first it might come to stand in the
+        drawer, which then does not close.
+        """
         block, *rest = (str(name) for name in rng.permutation(list(BLOCKS)))
         places = {block: 'table', **dict(zip(rest, ('slider_left', 'slider_right'), strict=True))}
         layout = replace(layout, drawer=DRAWER_TRAVEL - 0.005)
         while True:
             layout = layout.arranged(places, rng)
             x, y, z, yaw = layout.blocks[block]
-            reach = span(np.array(BLOCKS[block][:2]) / 2, yaw)
+            half = np.array(BLOCKS[block][:2]) / 2
+            yaw += np.pi / 2 * (half[0] > half[1])
+            reach = span(half, yaw)
             if abs(y - layout.design.drawer_y) + reach[1] < DRAWER_WIDTH / 2 - 0.01:
                 pose = np.array([min(x, BACK_X - reach[0]), y, z, yaw])
                 return replace(layout, blocks={**layout.blocks, block: pose})
