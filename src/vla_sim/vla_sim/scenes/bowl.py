@@ -108,7 +108,9 @@ class BowlStage:
         self.places = _FREE
 
     def after_step(self) -> None:
-        """Do nothing: no lamps here."""
+        """Stop drawer and button at their ends."""
+        shapes.stopped(self._client, self.cabinet, DRAWER_TRAVEL)
+        shapes.stopped(self._client, self.button, BUTTON_TRAVEL)
 
     def objects(self) -> dict[str, np.ndarray]:
         """Return the (7,) pose of everything that can be named in a sentence."""
@@ -184,7 +186,7 @@ class BowlStage:
             Box((0.012, 0.011, 0.038), (-HANDLE_REACH, 0.0, 0.102), steel),
         ]
         return shapes.sliding(
-            self._client, (*front, 0.0), shell, drawer, (-1.0, 0.0, 0.0), 0.4, DRAWER_TRAVEL,
+            self._client, (*front, 0.0), shell, drawer, (-1.0, 0.0, 0.0), 0.4,
             friction_n=2.0, at=opening)
 
     def _button(self, position: np.ndarray) -> int:
@@ -193,7 +195,7 @@ class BowlStage:
         cap = [Box((0.026, 0.026, 0.012), (0.0, 0.0, BUTTON_TOP - 0.012),
                    self._tint('button', _BUTTON))]
         return shapes.sliding(
-            self._client, (*position, 0.0), base, cap, (0.0, 0.0, -1.0), 0.05, BUTTON_TRAVEL,
+            self._client, (*position, 0.0), base, cap, (0.0, 0.0, -1.0), 0.05,
             spring_n=4.0)
 
 

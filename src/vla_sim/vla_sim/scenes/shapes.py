@@ -33,10 +33,10 @@ def body(
 
 def sliding(
     client: int, position: Sequence[float], base: Sequence[Box], link: Sequence[Box],
-    axis: tuple[float, float, float], mass: float, travel: float, *,
+    axis: tuple[float, float, float], mass: float, *,
     friction_n: float = 0.0, spring_n: float = 0.0, at: float = 0.0, friction: float = 0.5,
 ) -> int:
-    """Add a fixed body whose link 0 slides along `axis` by 0..travel [m], now `at` there.
+    """Add a fixed body whose link 0 slides along `axis`, now `at` there [m]; see `stopped`.
 
     `friction_n` holds it where it is left, `spring_n` drives it back to 0 [N]; `friction` is the
     coefficient of its surface.
@@ -50,9 +50,7 @@ def sliding(
         linkOrientations=[(0, 0, 0, 1)], linkInertialFramePositions=[(0, 0, 0.03)],
         linkInertialFrameOrientations=[(0, 0, 0, 1)], linkParentIndices=[0],
         linkJointTypes=[pybullet.JOINT_PRISMATIC], linkJointAxis=[axis], physicsClientId=client)
-    pybullet.changeDynamics(
-        made, 0, jointLowerLimit=0.0, jointUpperLimit=travel, linearDamping=0.0,
-        physicsClientId=client)
+    pybullet.changeDynamics(made, 0, linearDamping=0.0, physicsClientId=client)
     pybullet.changeDynamics(made, 0, lateralFriction=friction, physicsClientId=client)
     if spring_n:
         pybullet.setJointMotorControl2(
@@ -65,6 +63,20 @@ def sliding(
     pybullet.resetJointState(made, 0, at, 0.0, physicsClientId=client)
     pybullet.setCollisionFilterPair(made, made, -1, 0, 0, physicsClientId=client)
     return made
+
+
+def stopped(client: int, made: int, travel: float) -> float:
+    """Hold link 0 of a `sliding` body to 0..travel [m] and return how far it is out.
+
+    For a stage to call after every physics step: PyBullet heeds joint limits of loaded files
+    only, not of bodies that were put together here.
+    """
+    out = slid(client, made)
+    if 0.0 <= out <= travel:
+        return out
+    end = min(max(out, 0.0), travel)
+    pybullet.resetJointState(made, 0, end, 0.0, physicsClientId=client)
+    return end
 
 
 def slid(client: int, made: int) -> float:

@@ -69,14 +69,18 @@ class TableStage:
         paint(client, self.painted, {'table': layout.design.texture})
 
     def after_step(self) -> None:
-        """Toggle the LED when the button goes down; the bulb follows the lever."""
-        pressed = shapes.slid(self._client, self.button) / BUTTON_TRAVEL
+        """Stop what slides at its ends; the button toggles the LED, the bulb follows the lever."""
+        client = self._client
+        shapes.stopped(client, self.desk, DRAWER_TRAVEL)
+        shapes.stopped(client, self.cabinet, DOOR_TRAVEL)
+        pressed = shapes.stopped(client, self.button, BUTTON_TRAVEL) / BUTTON_TRAVEL
         if pressed > _PRESSED and not self._down:
             self._down = True
             self._light('led', not self._lit['led'])
         elif pressed < _RELEASED:
             self._down = False
-        lever_on = shapes.slid(self._client, self.switch) > SWITCH_ON * SWITCH_TRAVEL
+        lever = shapes.stopped(client, self.switch, SWITCH_TRAVEL)
+        lever_on = lever > SWITCH_ON * SWITCH_TRAVEL
         if lever_on != self._lit['bulb']:
             self._light('bulb', lever_on)
 
@@ -124,7 +128,7 @@ class TableStage:
         ]
         return shapes.sliding(
             self._client, (0.0, 0.0, 0.0), shell, self._drawer(), (-1.0, 0.0, 0.0), 0.5,
-            DRAWER_TRAVEL, friction_n=3.0, at=opening, friction=_RUBBER)
+            friction_n=3.0, at=opening, friction=_RUBBER)
 
     def _drawer(self) -> list[Box]:
         inside, front = self._colour('drawer'), self._colour('drawer_front')
@@ -160,7 +164,7 @@ class TableStage:
         ]
         return shapes.sliding(
             self._client, (0.0, self._design.cabinet_y, 0.0), shell, self._hood(),
-            (0.0, 1.0, 0.0), 0.4, DOOR_TRAVEL, friction_n=2.0, at=opening, friction=_RUBBER)
+            (0.0, 1.0, 0.0), 0.4, friction_n=2.0, at=opening, friction=_RUBBER)
 
     def _hood(self) -> list[Box]:
         colour, handle = self._colour('door'), self._colour('door_handle')
@@ -179,7 +183,7 @@ class TableStage:
                    self._colour('button'))]
         return shapes.sliding(
             self._client, (*self._design.button, TOP), base, cap, (0.0, 0.0, -1.0), 0.05,
-            BUTTON_TRAVEL, spring_n=4.0)
+            spring_n=4.0)
 
     def _build_switch(self, on: bool) -> int:
         middle = SWITCH_TRAVEL / 2
@@ -189,7 +193,7 @@ class TableStage:
                     (0.0, 0.0, (SWITCH_TOP + 0.017) / 2), self._colour('switch'))]
         return shapes.sliding(
             self._client, (*self._design.switch, TOP), base, post, (1.0, 0.0, 0.0), 0.1,
-            SWITCH_TRAVEL, friction_n=1.5, at=SWITCH_TRAVEL if on else 0.0, friction=_RUBBER)
+            friction_n=1.5, at=SWITCH_TRAVEL if on else 0.0, friction=_RUBBER)
 
     def _block(self, name: str, pose: np.ndarray) -> int:
         """Add a block at (4,) x y z [m], yaw [rad]."""

@@ -4,7 +4,7 @@ import numpy as np
 from vla_core.types import SimState
 from vla_sim.experts.motion import CLOSED, OPEN, Step
 
-CRUISE = 0.33  # [m] height at which nothing of the table is in the way
+CRUISE = 0.30  # [m] height at which nothing of the table is in the way
 _GRIPPED = (0.14, 0.295)  # openings with a handle (22 mm of 80) between both fingers
 _OPEN_ENOUGH = 0.6  # opening at which the fingers pass a handle
 _DONE = 0.006  # [m]
