@@ -94,7 +94,7 @@ def place_pose(
     if place in ('slider_left', 'slider_right'):
         side = 1.0 if place == 'slider_left' else -1.0
         middle = layout.design.cabinet_y + side * CABINET_HALF / 2
-        outwards = side * rng.uniform(0.015, 0.040)  # so that another one fits beside it
+        outwards = side * rng.uniform(0.0, 0.03)  # so that another one fits beside it
         return np.array([
             rng.uniform(0.725, 0.735), middle + outwards, SHELF + half,
             _signed(rng, 0.13, 0.20) if layout.outside else rng.uniform(-0.1, 0.1)])
