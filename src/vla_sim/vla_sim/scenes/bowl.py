@@ -202,7 +202,7 @@ class BowlStage:
 _FREE = tuple((x, y, 0.0) for x, y in (
     (0.72, -0.30), (0.72, -0.16), (0.74, -0.02), (0.72, 0.12), (0.25, -0.24)))
 _REGION = ((0.36, -0.17), (0.57, 0.08))  # [m] corners of where blocks stand
-_WIDER = ((0.33, -0.20), (0.60, 0.11))
+_WIDER = ((0.33, -0.18), (0.60, 0.11))  # short of the bowl
 
 
 def _spread(
