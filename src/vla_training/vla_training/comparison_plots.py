@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 from vla_training.comparison import Comparison, Verdict
-from vla_training.screening import Agreement, Screened
+from vla_training.screening import Agreement, Screened, SPOKEN
 from vla_training.statistics import difference_interval, wilson_interval
 
 _COLOURS = {Verdict.A: '#1f6fb4', Verdict.B: '#c8641b', Verdict.UNDECIDED: '#7a7a7a'}
@@ -93,7 +93,8 @@ def _percent(outcomes: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _title(what: str, measures: Mapping[str, Agreement]) -> str:
-    lines = [f'{name} {f.value:.2f} [{f.low:.2f}, {f.high:.2f}]' for name, f in measures.items()]
+    lines = [f'{SPOKEN[name]} {found.value:.2f} [{found.low:.2f}, {found.high:.2f}]'
+             for name, found in measures.items()]
     return '\n'.join([what, *lines])
 
 

@@ -66,6 +66,7 @@ def mean_maximum_rank_violation(scores: np.ndarray, truth: np.ndarray) -> float:
 
 MEASURES: dict[str, Measure] = {
     'pearson_r': pearson, 'spearman_rho': spearman, 'mmrv': mean_maximum_rank_violation}
+SPOKEN = {'pearson_r': "Pearson's r", 'spearman_rho': "Spearman's rho", 'mmrv': 'MMRV'}
 
 
 def agree(

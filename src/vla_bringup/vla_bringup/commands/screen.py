@@ -21,7 +21,7 @@ from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
 from vla_policy.shipped import checkpoint_folder
 from vla_training.comparison_plots import draw_screening
-from vla_training.screening import agree, Agreement, MEASURES, ranks, Screened
+from vla_training.screening import agree, Agreement, MEASURES, ranks, Screened, SPOKEN
 from vla_training.statistics import wilson_interval
 from vla_training.validation import training_loss, validation_losses
 
@@ -158,8 +158,9 @@ def _tell(options: ScreenOptions, screened: Sequence[Screened], out: Path) -> No
         by_loss = _agreements(known, loss) if len(known) > 1 else {}
         for what, found in (('quick exam', measures), (loss, by_loss)):
             for name, one in found.items():
-                console.print(f'{what} against full exam: {_SAID[name]} {one.value:.3f} '
-                              f'(95 % interval {one.low:.3f} to {one.high:.3f})', style='bold')
+                console.print(
+                    f'{what} against full exam: {SPOKEN[name]} {one.value:.3f} (95 % interval '
+                    f'{one.low:.3f} to {one.high:.3f})', style='bold', soft_wrap=True)
         draw_screening(out / 'screening.png', screened, measures, by_loss, loss)
         console.print(str(out / 'screening.png'))
         document |= {'quick': _dicts(measures), 'by_loss': _dicts(by_loss)}
@@ -167,9 +168,6 @@ def _tell(options: ScreenOptions, screened: Sequence[Screened], out: Path) -> No
         console.print('--full N tells how far this order can be trusted.', style='dim')
     for path in filter(None, (out / 'screening.json', options.json)):
         write_json(path, document)
-
-
-_SAID = {'pearson_r': "Pearson's r", 'spearman_rho': "Spearman's rho", 'mmrv': 'MMRV'}
 
 
 def _agreements(screened: Sequence[Screened], loss: str | None) -> dict[str, Agreement]:
