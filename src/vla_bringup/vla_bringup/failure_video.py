@@ -17,7 +17,7 @@ from vla_core.types import (
 )
 
 FOLDER = 'videos'
-_SIDE_PX = 192  # height of a camera's picture, in the video and on the strip
+_SIDE_PX = 192  # height of a camera's picture in the video, its width on the strip
 _MOMENTS = 4
 _GAP_PX = 4
 _BAR_PX = 28
@@ -105,19 +105,19 @@ def _encode(path: Path, pictures: Sequence[np.ndarray], fps: int) -> None:
 def _write_strip(path: Path, frames: Sequence[tuple[np.ndarray, ...]]) -> None:
     """Write the first, the last and two moments in between, one column each."""
     chosen = np.linspace(0, len(frames) - 1, _MOMENTS).round().astype(int)
-    columns = [_stacked(_even(frames[i])) for i in chosen]
+    columns = [_stacked(frames[i]) for i in chosen]
     gap = np.full((columns[0].shape[0], _GAP_PX, 3), 255, np.uint8)
     strip = np.concatenate([part for c in columns for part in (c, gap)][:-1], axis=1)
     cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR),
                 [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
-def _stacked(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    width = max(picture.shape[1] for picture in pictures)
-    gap = np.full((_GAP_PX, width, 3), 255, np.uint8)
-    wide = [cv2.copyMakeBorder(
-        picture, 0, 0, 0, width - picture.shape[1], cv2.BORDER_CONSTANT, value=_PAPER)
-        for picture in pictures]
+def _stacked(pictures: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the pictures at one width, one below the other."""
+    gap = np.full((_GAP_PX, _SIDE_PX, 3), 255, np.uint8)
+    wide = [cv2.resize(
+        picture, (_SIDE_PX, round(_SIDE_PX * picture.shape[0] / picture.shape[1])),
+        interpolation=cv2.INTER_CUBIC) for picture in pictures]
     return np.concatenate([part for picture in wide for part in (picture, gap)][:-1])
 
 
