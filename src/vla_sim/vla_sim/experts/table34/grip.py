@@ -20,6 +20,7 @@ _WIDE = 0.85  # opening with which fingers pass a block
 _HOLDING = (0.45, 0.98)  # openings with a block between the fingers
 _TURN_MAX = 1.75  # [rad] from where the wrist is far from its limits
 _NEAR, _STRAIGHT = 0.010, 0.10  # [m], [rad] errors with which fingers go down
+_PRESS = 0.003  # [m] the fingers' goal below a block's upper face to drag it
 _GAP = 0.005  # [m] over its rest from which a block is let go
 # Plan views of the open fingers and of the hand, along and across the tool's x (P, 2) [m].
 _FINGERS = np.array([(x, side * y) for x in (-0.0115, 0.0, 0.0115) for side in (-1, 1)
@@ -36,6 +37,7 @@ class Grasp:
     yaw: float  # [rad]
     low: float  # height of the tool from which fingers pass over the block [m]
     near: float  # sideways error with which they may go down [m]
+    room: bool  # for the fingers beside the block
 
 
 def holds(state: SimState, block: str) -> bool:
@@ -56,6 +58,8 @@ def held_block(state: SimState) -> str:
 def grip(state: SimState, block: str, share: float) -> Step:
     """Take hold of a block from above; `share` of the task is done when it is held."""
     grasp, tool = find_grasp(state, block), state.tool_pose
+    if not grasp.room:
+        return _rub(state, block, share)
     goal, low = grasp.point, grasp.low
     gap = float(np.hypot(*(goal[:2] - tool[:2])))
     askew = abs(grasp.yaw - tool_yaw(tool))
@@ -73,6 +77,25 @@ def grip(state: SimState, block: str, share: float) -> Step:
     if not ready or state.gripper < _WIDE:
         goal = travel(np.array([*goal[:2], low]), tool, low, 0.8 * grasp.near, cruise=HELD_Z)
     return Step(goal, OPEN, progress, yaw=grasp.yaw)
+
+
+def _rub(state: SimState, block: str, share: float) -> Step:
+    """Drag a block by its top, with closed fingers, from a wall that leaves them no room."""
+    tool, (half, turn, top) = state.tool_pose, plan(state, block)
+    spot, boxes = state.objects[block][:2], obstacles(state, without=block)
+    sides = _placed(np.array([(half[0], 0), (-half[0], 0), (0, half[1]), (0, -half[1])]) * 2.5,
+                    spot, turn)
+    aim = min(sides, key=lambda side: tallest(boxes, np.linspace(spot, side, 9)))
+    way = (aim - spot) / np.linalg.norm(aim - spot)
+    low, gap = top + _TIP + 0.012, float(np.hypot(*(spot - tool[:2])))
+    yaw = _nearest(turn, tool_yaw(tool), np.pi / 2)
+    if state.gripper > 0.1 or gap > 0.02:
+        goal = travel(np.array([*spot, low]), tool, low, _NEAR, cruise=HELD_Z)
+    elif tool[2] > top + _TIP + 0.001:
+        goal = np.array([*spot, top + _TIP - _PRESS])
+    else:
+        goal = np.array([*(tool[:2] + 0.02 * way), top + _TIP - _PRESS])
+    return Step(goal, CLOSED, share * 0.4, slow=0.5, yaw=yaw)
 
 
 def raised(state: SimState, height: float = HELD_Z, progress: float = 1.0) -> Step:
@@ -155,7 +178,8 @@ def find_grasp(state: SimState, block: str) -> Grasp:
         if cost < least:
             low = max(top, tallest(boxes, _placed(_FINGERS, point, yaw))) + _TIP + 0.010
             point = np.array([*point, min(height, top - _SHALLOW)])
-            best, least = Grasp(point, yaw, low, _NEAR - 0.5 * abs(aside)), cost
+            near, room = _NEAR - 0.5 * abs(aside), height < top - _SHALLOW
+            best, least = Grasp(point, yaw, low, near, room), cost
     return best
 
 
@@ -173,7 +197,7 @@ def _options(state: SimState, block: str) -> Iterator[tuple[float, np.ndarray, f
         effort = 0.25 * abs(yaw - now) + 0.05 * abs(yaw)
         room = half[axis] - 0.013
         for along in (0.0, room / 2, -room / 2, room, -room):
-            for aside in (0.0, 0.006, -0.006, 0.011, -0.011):
+            for aside in (0.0, 0.006, -0.006):
                 point = _placed(np.array([[along, aside]]), state.objects[block][:2], yaw)[0]
                 yield effort + 4.0 * abs(along) + 6.0 * abs(aside), point, yaw, aside
 

@@ -19,7 +19,7 @@ from vla_sim.scenes.table_measures import (
 )
 from vla_sim.tasks.table34.place import held
 
-_CABINET_OFFSETS = (0.03, 0.02, 0.04, 0.01, 0.0, -0.01, -0.02, -0.03, -0.04, -0.05, -0.06, 0.05,
+_CABINET_OFFSETS = (0.02, 0.01, 0.03, 0.0, 0.04, -0.01, -0.02, -0.03, -0.04, -0.05, -0.06, 0.05,
                     0.06)  # [m] from the middle of a half outwards, best first
 _DRAWER_OFFSETS = (0.03, -0.03, 0.04, -0.04, 0.02, -0.02, 0.0, 0.05, -0.05, 0.06, -0.06)
 

@@ -18,6 +18,8 @@ SLOW = 0.05  # [m/s] what rests is slower
 _BODY = {'slider': 'cabinet', 'drawer': 'drawer'}  # as in SimState.touching
 _FLOOR = {'slider': SHELF, 'drawer': DRAWER_FLOOR}  # [m]
 _LYING = 0.045  # [m] above the floor: the middle of a block that stands on it, even on end
+_HELD = ((0.54, -0.16, 0.27), (0.59, 0.16, 0.36))  # [m] where the tool holds a block
+_APART = 0.12  # [m] of its middle from other blocks' middles
 _AT_END = 0.04  # [m] nearer than this to an end counts as being there
 
 
@@ -52,9 +54,17 @@ class Place:
 
 
 def with_a_block_held(layout: TableLayout, rng: np.random.Generator) -> TableLayout:
-    """Return the layout with one block in the hand, the others where CALVIN has them."""
+    """Return the layout with one block in the hand, the others where CALVIN has them.
+
+    What is dropped there falls on the table, not on another block or into the drawer.
+    """
     block = str(rng.choice(list(BLOCKS)))
-    return layout.arranged(draw_places(rng, {block: 'held'}), rng)
+    places = draw_places(rng, {block: 'held'})
+    while True:
+        layout = replace(layout, tool=rng.uniform(*_HELD)).arranged(places, rng)
+        others = [pose[:2] for name, pose in layout.blocks.items() if name != block]
+        if min(np.linalg.norm(layout.tool[:2] - spot) for spot in others) > _APART:
+            return layout
 
 
 def held(state: SimState) -> str:
