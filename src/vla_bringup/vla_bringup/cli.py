@@ -1,6 +1,7 @@
 """`vla COMMAND`: one file of `vla_bringup.commands` each, imported only when asked for."""
 
 import importlib
+import inspect
 import sys
 import typing
 
@@ -56,7 +57,8 @@ def _run(name: str, arguments: list[str]) -> int:
         return command.run(arguments)
     import tyro
     kind = next(iter(typing.get_type_hints(command.main).values()))
-    options = tyro.cli(kind, prog=f'vla {name}', args=arguments, description=command.__doc__)
+    options = tyro.cli(
+        kind, prog=f'vla {name}', args=arguments, description=inspect.getdoc(kind))
     return command.main(options)
 
 

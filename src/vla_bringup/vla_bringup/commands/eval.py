@@ -1,13 +1,4 @@
-"""Measure a policy's success in process: the simulator's verdict, episode by episode.
-
-Every finished episode is in OUT/journal.jsonl, and the same command with the same --out goes on
-where it stopped. At the end there are OUT/results.json and OUT/report.html.
-
-examples:
-  ./vla eval --policy default --episodes 100 --seed 100000 --json out.json
-  ./vla eval --suite table34 --policy expert --episodes 20 --perturb all --out runs/exam
-  ./vla eval --suite chains --policy runs/train/chosen --head flow --episodes 200
-"""
+"""Measure a policy's success in process: the simulator's verdict, episode by episode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +24,17 @@ from vla_training.evaluate import Outcome
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """Hold an exam without ROS, in parallel, the same on any number of processes."""
+    """Hold an exam without ROS, in parallel, the same on any number of processes.
+
+    Every finished episode is in OUT/journal.jsonl, and the same command with the same --out
+    goes on where it stopped. At the end there are OUT/results.json and OUT/report.html.
+
+    Examples:
+        ./vla eval --policy default --episodes 100 --seed 100000 --json out.json
+        ./vla eval --suite table34 --policy expert --episodes 20 --perturb all --out runs/exam
+        ./vla eval --suite chains --policy runs/train/chosen --head flow --episodes 200
+
+    """
 
     policy: str = 'default'
     """'default', the folder of a checkpoint, 'expert' (scripted), or one that must fail:
