@@ -29,7 +29,7 @@ class RandomWalk:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a walk with open fingers."""
+        """Begin a walk with the fingers as they are."""
         self._step, self._gripper, self._move = 0, 1.0, np.zeros(6)
 
     def infer(
@@ -38,6 +38,8 @@ class RandomWalk:
     ) -> ActionChunk:
         """Return the next steps of the walk."""
         del previous
+        if self._step == 0:
+            self._gripper = float(self._environment.state().gripper_target > 0.5)
         if self._step % _PERSIST_STEPS == 0:
             self._move = rng.uniform(-1.0, 1.0, 6) * np.repeat([STEP_MAX, TURN_MAX / 4], 3)
         if rng.random() < _FLIP_RATE:
