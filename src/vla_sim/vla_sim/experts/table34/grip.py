@@ -22,9 +22,9 @@ _TURN_MAX = 1.75  # [rad] from where the wrist is far from its limits
 _NEAR, _STRAIGHT = 0.010, 0.10  # [m], [rad] errors with which fingers go down
 _PRESS = 0.003  # [m] the fingers' goal below a block's upper face to drag it
 _GAP = 0.005  # [m] over its rest from which a block is let go
-# Plan views of the open fingers and of the hand, along and across the tool's x (P, 2) [m].
+# Plan views of what fingers sweep and of the hand, along and across the tool's x (P, 2) [m].
 _FINGERS = np.array([(x, side * y) for x in (-0.0115, 0.0, 0.0115) for side in (-1, 1)
-                     for y in (0.0385, 0.0465, 0.0545)])
+                     for y in np.linspace(0.0270, 0.0545, 5)])
 _PALM = np.array([(x, y) for x in (-0.032, 0.0, 0.032) for y in np.linspace(-0.102, 0.102, 13)])
 _GRID = np.array([(x, y) for x in np.linspace(-1, 1, 7) for y in np.linspace(-1, 1, 7)])
 
