@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from vla_core.types import SimState
 from vla_sim.scenes.scene import Task
-from vla_sim.scenes.table_layout import draw_places, TableLayout
+from vla_sim.scenes.table_layout import TableLayout
 from vla_sim.scenes.table_measures import BLOCKS
 from vla_sim.tasks.table34.lift import burdened
 from vla_sim.tasks.table34.place import held, SLOW, with_a_block_held
@@ -41,9 +41,10 @@ class UnstackBlock:
     name: str = 'unstack_block'
 
     def prepare(self, layout: TableLayout, rng: np.random.Generator) -> TableLayout:
-        """Start with one block on another that stands on the table."""
-        upper, lower = (str(name) for name in rng.permutation(list(BLOCKS))[:2])
-        places = draw_places(rng, {lower: 'table', upper: f'on:{lower}'})
+        """Start with one block on another on the table, and none there to push the stack over."""
+        upper, lower, third = (str(name) for name in rng.permutation(list(BLOCKS)))
+        places = {lower: 'table', upper: f'on:{lower}'}
+        places[third] = str(rng.choice(['slider_left', 'slider_right']))
         return layout.arranged(places, rng)
 
     def feasible(self, state: SimState) -> bool:
