@@ -160,7 +160,7 @@ class RunningEpisode:
             for camera in self._spec.cameras}
         columns |= {
             AGE_PREFIX + stream: np.array([row.age_s.get(stream, np.nan) for row in rows])
-            for stream in self._spec.streams if stream in rows[0].age_s or not rows[0].age_s}
+            for stream in self._spec.streams if _is_observed(stream, rows[0])}
         columns |= {
             TACTILE_PREFIX + finger: np.stack([row.tactile[finger] for row in rows])
             for finger in rows[0].tactile}
@@ -217,6 +217,12 @@ class RunningEpisode:
             Intervention(start, max(start, end), 'teleop')
             for (start, mode), end in zip(self._modes, ends, strict=True)
             if mode == Mode.TELEOP)
+
+
+def _is_observed(stream: str, row: Observation) -> bool:
+    """Return whether a robot that observes `row` has `stream`: not every one feels."""
+    absent = {'tactile': not row.tactile, 'wrench': row.wrench is None}
+    return not absent.get(stream, False)
 
 
 def _proposed(chunk: ActionChunk | None) -> np.ndarray:

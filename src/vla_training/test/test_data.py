@@ -58,12 +58,16 @@ def test_fallen_things_are_unknown_and_renamed_things_are_refused(tmp_path: Path
     Hdf5Writer(tmp_path / 'renamed').write(replace(episode, streams=streams))
     with pytest.raises(InvalidDataError, match='got no place of bowl'):
         build([tmp_path / 'renamed'], tmp_path / 'arrays')
+    table = replace(episode, streams=streams, meta={'scene': 'table_d'})
+    Hdf5Writer(tmp_path / 'table').write(table)
+    frames = build([tmp_path / 'table'], tmp_path / 'arrays')
+    lacking = np.isnan(frames.auxiliary).all(axis=0).reshape(-1, 3).all(axis=1)
+    assert [name for name, lacks in zip(LANDMARKS, lacking, strict=False) if lacks] == ['bowl']
 
 
 def test_simulator_knows_every_landmark() -> None:
-    root = Path(__file__).parents[2] / 'vla_sim' / 'vla_sim'
-    source = (root / 'world.py').read_text() + (root / 'scene.py').read_text()
-    assert all(name.removesuffix('_block') in source for name in LANDMARKS)
+    source = Path(__file__).parents[2] / 'vla_sim' / 'vla_sim' / 'scenes' / 'bowl.py'
+    assert all(f"'{name}'" in source.read_text() for name in LANDMARKS)
 
 
 def test_tasks_are_drawn_by_the_root_of_their_share(tmp_path: Path) -> None:

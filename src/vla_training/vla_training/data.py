@@ -35,7 +35,7 @@ from vla_recorder.hdf5 import list_episodes, read_episode
 LANDMARKS = ('red_block', 'blue_block', 'pink_block', 'bowl', 'button', 'drawer_handle')
 AUXILIARY_DIM = 3 * len(LANDMARKS) + 3  # positions, and tool -> named thing
 _NAMED = {'red': 'red_block', 'blue': 'blue_block', 'pink': 'pink_block',
-          'drawer': 'drawer_handle', 'button': 'button'}  # word in a task's name -> thing
+          'drawer': 'drawer_handle', 'button': 'button', 'led': 'button'}  # in a task's name
 _AUXILIARY_SCALE = 0.1  # [m] a unit
 _FAR = 6.0  # [0.1 m] what is farther has fallen off the table: nothing to look for
 _ARRAYS = ('state', 'action', 'progress', 'auxiliary', 'episode', 'end', 'weight')
@@ -184,19 +184,25 @@ def _columns(episode: Episode) -> dict[str, np.ndarray]:
 
 
 def _auxiliary(episode: Episode) -> np.ndarray:
-    """Return (N, AUXILIARY_DIM) float32, NaN where the episode has no privileged state."""
+    """Return (N, AUXILIARY_DIM) float32, NaN where the episode has no privileged state.
+
+    Another scene may lack some landmarks (a CALVIN table has no bowl); the bowl's may not.
+    """
     tool = episode.streams[TOOL_POSE].values[:, :3]
     prefix = f'{SIM_PREFIX}objects/'
     if not any(name.startswith(prefix) for name in episode.streams):
         return np.full((len(tool), AUXILIARY_DIM), np.nan, np.float32)
-    missing = [name for name in LANDMARKS if prefix + name not in episode.streams]
-    if missing:
+    known = {name: episode.streams[prefix + name].values[:, :3]
+             for name in LANDMARKS if prefix + name in episode.streams}
+    missing = [name for name in LANDMARKS if name not in known]
+    if missing and episode.meta.get('scene', 'bowl') == 'bowl':
         raise InvalidDataError(
             f'episode {episode.episode_id}: got no place of {missing[0]}, '
             f'allowed all of {", ".join(LANDMARKS)}, or none')
-    places = {name: episode.streams[prefix + name].values[:, :3] for name in LANDMARKS}
-    named = next(thing for word, thing in _NAMED.items() if word in episode.task)
-    parts = [*(place - (0.5, 0.0, 0.0) for place in places.values()), places[named] - tool]
+    nowhere = np.full((len(tool), 3), np.nan)
+    named = next((thing for word, thing in _NAMED.items() if word in episode.task), '')
+    places = [known.get(name, nowhere) for name in LANDMARKS]
+    parts = [*(place - (0.5, 0.0, 0.0) for place in places), known.get(named, nowhere) - tool]
     values = (np.concatenate(parts, 1) / _AUXILIARY_SCALE).astype(np.float32)
     values[np.abs(values) > _FAR] = np.nan
     return values
