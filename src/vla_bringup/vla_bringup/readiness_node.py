@@ -22,14 +22,15 @@ def await_active(node: Node, wait: Wait, names: Sequence[str], timeout_s: float)
         if time.monotonic() > limit:
             raise VlaError(
                 f'graph: got {", ".join(missing)} not active within {timeout_s:g} s')
-        if not _is_active(clients[missing[0]], wait):
+        if not is_active(clients[missing[0]], wait):
             wait(lambda: False, _POLL_S / 5)
             continue
         node.destroy_client(clients[missing.pop(0)])
     wait(lambda: False, _DISCOVERY_S)
 
 
-def _is_active(client: object, wait: Wait) -> bool:
+def is_active(client: object, wait: Wait) -> bool:
+    """Return whether the node behind a GetState client says at once that it is active."""
     if not client.service_is_ready():
         return False
     future = client.call_async(GetState.Request())

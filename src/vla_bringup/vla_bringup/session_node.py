@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from lifecycle_msgs.srv import GetState
 import rclpy
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.node import Node
@@ -15,7 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 from vla_bringup.instruction_node import InstructionClient
-from vla_bringup.readiness_node import await_active
+from vla_bringup.readiness_node import await_active, is_active
 from vla_bringup.report import write_json
 from vla_bringup.session import (
     make_row,
@@ -81,6 +82,7 @@ class SessionNode(Node):
         self._video = RunVideo(self._run / 'video.mp4', spec.policy.step_hz)
         self._resets = self.create_client(Reset, 'reset')
         self._runs = self.create_client(SetBool, 'run')
+        self._recorder = self.create_client(GetState, 'recorder/get_state')
         self._instructions = InstructionClient(self)
         self.create_subscription(msg.TaskOutcome, 'task_outcome', self._on_outcome, qos.EVENT)
         self.create_subscription(msg.ControlStatus, 'control_status', self._on_status, qos.EVENT)
@@ -100,6 +102,7 @@ class SessionNode(Node):
         await_active(self, self.wait, [*_NODES, *(['recorder'] if config.record else [])],
                      config.ready_s)
         for number, planned in enumerate(plan):
+            self._await_recorder()
             tell('episode', number=number + 1, count=len(plan), **asdict(planned))
             self._video.begin(f'{planned.task or "free"} {planned.seed}')
             row = self._episode(planned)
@@ -108,6 +111,13 @@ class SessionNode(Node):
             tell('row', **asdict(row))
             self.save()
         return 0
+
+    def _await_recorder(self) -> None:
+        """Wait for a recorder that died and comes back: an episode nobody records is lost."""
+        if not self.config.record or is_active(self._recorder, self.wait):
+            return
+        tell('waiting', text='the recorder comes back')
+        await_active(self, self.wait, ['recorder'], self.config.ready_s)
 
     def _judge(self, sentence: str) -> list[str]:
         """Return the tasks that a sentence asks for, in order."""
