@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from vla_core.errors import InvalidDataError
+from vla_core.lazy import is_lazy, Values
 from vla_core.types import (
     ActionChunk,
     JointCommand,
@@ -23,6 +24,7 @@ from vla_core.types import (
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._/-]{0,127}')
 
 IMAGE_PREFIX = 'observation/images/'  # + camera: (N, H, W, 3) uint8 RGB
+DEPTH_PREFIX = 'observation/depth/'  # + camera: (N, H, W) float32 [m] or uint16 [mm]
 TACTILE_PREFIX = 'observation/tactile/'  # + finger: (N, H, W, 3) uint8
 JOINT_POSITION = 'observation/state/joint_position'  # (N, J) float64 [rad]
 JOINT_VELOCITY = 'observation/state/joint_velocity'  # (N, J) float64 [rad/s]
@@ -45,13 +47,14 @@ def check_name(what: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Stream:
-    """Values with a stamp each."""
+    """Values with a stamp each; those of images may still be in their file."""
 
     stamps_ns: np.ndarray  # (N,) int64 strictly increasing [ns]
-    values: np.ndarray  # (N, ...) bool, integer or float
+    values: Values  # (N, ...) bool, integer or float
 
     def __post_init__(self) -> None:
-        stamps, values = np.asarray(self.stamps_ns), np.asarray(self.values)
+        stamps = np.asarray(self.stamps_ns)
+        values = self.values if is_lazy(self.values) else np.asarray(self.values)
         if stamps.ndim != 1 or (stamps.size and stamps.dtype.kind not in 'iu'):
             raise InvalidDataError(
                 f'stream stamps: got {stamps.dtype} {stamps.shape}, allowed (N,) int64 [ns]')
@@ -154,6 +157,23 @@ class EpisodeWriter(Protocol):
 
     def close(self) -> None:
         """Finish; writing after it is an error."""
+
+
+class EpisodeReader(Protocol):
+    """The episodes of a data set, each read when it is asked for.
+
+    Images of an episode may be lazy: they are read until `close`. What cannot be read is an
+    InvalidDataError that names the file and the episode; the other episodes can be read still.
+    """
+
+    def __len__(self) -> int:
+        """Return the number of episodes."""
+
+    def read(self, index: int) -> Episode:
+        """Return episode `index`, 0 the first."""
+
+    def close(self) -> None:
+        """Close the files; lazy images of episodes already read are gone."""
 
 
 Label = Callable[[Observation, SimState, Subtask, ActionChunk], np.ndarray]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from vla_core.episode import Stream
 from vla_core.errors import InvalidDataError, VlaError
+from vla_core.lazy import take, Values
 from vla_core.spec import StreamSpec
 
 Blend = Callable[[Any, Any, float], Any]  # (older, newer, fraction 0..1) -> value
@@ -54,7 +55,7 @@ class Sample:
 class Aligned:
     """A whole stream brought to other stamps."""
 
-    values: np.ndarray  # (M, ...) rows that are not valid repeat some sample
+    values: Values  # (M, ...) rows that are not valid repeat some sample; lazy if they were
     age_s: np.ndarray  # (M,) float64 [s]
     valid: np.ndarray  # (M,) bool; all true unless the mode is 'drop'
 
@@ -170,7 +171,7 @@ def align(
     use_newer = (newer < older) & (spec.align == 'nearest')
     age = np.where(use_newer, newer, older)
     valid = _check_fresh(name, age, spec)
-    return Aligned(stream.values[np.where(use_newer, i1, i0)], age, valid)
+    return Aligned(take(stream.values, np.where(use_newer, i1, i0)), age, valid)
 
 
 def _interpolated(

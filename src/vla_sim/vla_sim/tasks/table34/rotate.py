@@ -12,7 +12,7 @@ from vla_sim.tasks.table34.push import grasped, on_table
 
 TURNS = {'right': -1.0, 'left': 1.0}  # about z
 TURNED = np.deg2rad(60.0)
-_TILT = np.deg2rad(30.0)  # about x and y
+TILT = np.deg2rad(30.0)  # about x and y
 _MOVED = 0.10  # [m]
 
 
@@ -41,7 +41,7 @@ class Rotate:
         before, after = start.objects[self.block], now.objects[self.block]
         roll, pitch, yaw = turn_between(before, after)
         return bool(
-            TURNS[self.side] * yaw > TURNED and max(abs(roll), abs(pitch)) < _TILT
+            TURNS[self.side] * yaw > TURNED and max(abs(roll), abs(pitch)) < TILT
             and np.linalg.norm(after[:3] - before[:3]) < _MOVED
             and set(now.touching[self.block]) - {'robot'})
 

@@ -9,6 +9,9 @@ from vla_sim.scenes.table_layout import TableLayout
 from vla_sim.scenes.table_measures import BLOCKS
 from vla_sim.tasks.table34.lift import burdened
 from vla_sim.tasks.table34.place import held, SLOW, with_a_block_held
+from vla_sim.tasks.table34.rotate import TILT, turn_between
+
+_MOVED = 0.03  # [m] of the lower block while the upper one is taken off
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,11 @@ class StackBlock:
 
 @dataclass(frozen=True)
 class UnstackBlock:
-    """A block that stood on another before rests on the table, clear of any."""
+    """A block that stood on another before rests on the table, clear of any.
+
+    A stack that was knocked over was not taken down: the upper block must still be upright and
+    the lower one stand where it stood.
+    """
 
     name: str = 'unstack_block'
 
@@ -53,7 +60,10 @@ class UnstackBlock:
 
     def succeeded(self, start: SimState, now: SimState) -> bool:
         """Require the upper block at rest on the table, out of the hand."""
-        return any(on_top(start, block) and taken_down(now, block) for block in BLOCKS)
+        return any(
+            on_top(start, block) and taken_down(now, block)
+            and _upright(start, now, block) and _left_alone(start, now, start.touching[block][0])
+            for block in BLOCKS)
 
 
 def on_top(state: SimState, block: str) -> bool:
@@ -68,6 +78,16 @@ def taken_down(state: SimState, block: str) -> bool:
     touching = state.touching[block]
     return ('table' in touching and 'robot' not in touching and not _others(state, block)
             and state.speeds[block] < SLOW)
+
+
+def _upright(start: SimState, now: SimState, block: str) -> bool:
+    roll, pitch, _ = turn_between(start.objects[block], now.objects[block])
+    return max(abs(roll), abs(pitch)) < TILT
+
+
+def _left_alone(start: SimState, now: SimState, block: str) -> bool:
+    moved = np.linalg.norm(now.objects[block][:3] - start.objects[block][:3])
+    return bool(moved < _MOVED) and _upright(start, now, block)
 
 
 def _others(state: SimState, block: str) -> list[str]:
