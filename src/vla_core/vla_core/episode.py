@@ -107,6 +107,17 @@ class Intervention:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What may be asked about one picture, and the true answer: data for co-training."""
+
+    stamp_ns: int  # of the picture
+    camera: str
+    question: str
+    answer: str
+    kind: str = 'vqa'  # or 'caption'
+
+
+@dataclass(frozen=True)
 class Episode:
     """Everything worth keeping of one attempt."""
 
@@ -119,6 +130,7 @@ class Episode:
     seed: int | None = None  # None: not simulated
     subtasks: tuple[SubtaskSpan, ...] = ()
     interventions: tuple[Intervention, ...] = ()
+    questions: tuple[Question, ...] = ()
     meta: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Made-up episodes for the tests of the recorder."""
 
 import numpy as np
-from vla_core.episode import Episode, Intervention, Stream, SubtaskSpan
+from vla_core.episode import Episode, Intervention, Question, Stream, SubtaskSpan
 
 START_NS = 5_000_000_123
 STEP_NS = 83_333_333
@@ -46,6 +46,7 @@ def make_episode(steps: int = 4, seed: int = 0, success: bool | None = True) -> 
         seed=seed,
         subtasks=(SubtaskSpan(START_NS, START_NS + 9, 'grasp it'),),
         interventions=(Intervention(START_NS, START_NS + 5, 'teleop'),),
+        questions=(Question(START_NS, 'static', 'how many blocks?', 'three'),),
         meta={'reason': 'done', 'noise': 0.25, 'round': 2, 'dagger': False},
     )
 
@@ -60,6 +61,6 @@ def assert_equal(got: Episode, wanted: Episode) -> None:
         assert other.values.tobytes() == stream.values.tobytes(), name
         assert other.stamps_ns.tobytes() == stream.stamps_ns.tobytes(), name
     for field in ('episode_id', 'robot', 'task', 'instruction', 'success', 'seed',
-                  'subtasks', 'interventions'):
+                  'subtasks', 'interventions', 'questions'):
         assert getattr(got, field) == getattr(wanted, field), field
     assert dict(got.meta) == dict(wanted.meta)

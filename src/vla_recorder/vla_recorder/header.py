@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 import json
 
 import numpy as np
-from vla_core.episode import Episode, Intervention, Stream, SubtaskSpan
+from vla_core.episode import Episode, Intervention, Question, Stream, SubtaskSpan
 from vla_core.errors import InvalidDataError
 
 
@@ -16,6 +16,7 @@ def header_to_json(episode: Episode) -> str:
         for field in fields(episode) if field.name != 'streams'}
     header['subtasks'] = [asdict(span) for span in episode.subtasks]
     header['interventions'] = [asdict(span) for span in episode.interventions]
+    header['questions'] = [asdict(question) for question in episode.questions]
     header['meta'] = dict(episode.meta)
     return json.dumps(header, sort_keys=True, default=_plain)
 
@@ -27,6 +28,8 @@ def header_from_json(text: str, streams: Mapping[str, Stream]) -> Episode:
         header['subtasks'] = tuple(SubtaskSpan(**span) for span in header['subtasks'])
         header['interventions'] = tuple(
             Intervention(**span) for span in header['interventions'])
+        header['questions'] = tuple(
+            Question(**question) for question in header.get('questions', ()))
         return Episode(**header, streams=streams)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InvalidDataError(
