@@ -128,3 +128,19 @@ def test_a_stack_is_neither_lifted_from_below_nor_stacked_again(table) -> None:
     assert lift.burdened(state, lower)
     assert not table.feasible(f'lift_{lower}_table') and not table.feasible(f'lift_{upper}_table')
     assert not table.find_task('stack_block').succeeded(state, state)
+
+
+def test_a_stack_that_was_knocked_over_was_not_taken_down(table) -> None:
+    table.reset(4, 'unstack_block')
+    start, task = table.state(), table.find_task('unstack_block')
+    upper = next(block for block in BLOCKS if stack.on_top(start, block))
+    lower = start.touching[upper][0]
+    beside = start.objects[lower] + [0.0, 0.12, 0.0, 0.0, 0.0, 0.0, 0.0]
+    down = replace(
+        start, objects={**start.objects, upper: beside},
+        touching={**start.touching, upper: ('table',), lower: ('table',)})
+    assert task.succeeded(start, down)
+    shoved = start.objects[lower] + [0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert not task.succeeded(start, replace(down, objects={**down.objects, lower: shoved}))
+    toppled = np.array([*beside[:3], np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
+    assert not task.succeeded(start, replace(down, objects={**down.objects, upper: toppled}))
