@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 BLOCK = 32  # rows read at a time
+SKIP = 4  # rows read for nothing between two wanted ones, rather than beginning a new read
 
 
 @runtime_checkable
@@ -51,7 +52,7 @@ def take(values: Values, indices: np.ndarray) -> Values:
     return Gathered(values, np.asarray(indices))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gathered:
     """Rows `indices` of other lazy values."""
 
@@ -75,5 +76,6 @@ class Gathered:
         wanted = self.indices[rows]
         if not len(wanted):
             return np.empty((0, *self.shape[1:]), self.dtype)
-        first = int(wanted[0])
-        return self.values[first:int(wanted[-1]) + 1][wanted - first]
+        parts = np.split(wanted, np.flatnonzero(np.diff(wanted) > SKIP) + 1)
+        read = [self.values[int(part[0]):int(part[-1]) + 1][part - part[0]] for part in parts]
+        return read[0] if len(read) == 1 else np.concatenate(read)

@@ -1,14 +1,15 @@
-"""One table of frames out of streams that each keep their own stamps.
+"""One table of frames out of streams that each keep their own stamps, and the way back.
 
 LeRobot, RLDS and ALOHA know one rate an episode. The instants are the stamps of `action`, or of
-the first camera where nothing acts; every other stream is brought to them as its rule says,
-by `vla_core.timeline` like a live observation. A stream that already has these stamps is taken
-as it is, bit for bit. The others are also kept as they were, beside the table: nothing but
-frames of cameras that no instant asks for is lost.
+the first camera where nothing acts. Pictures and states are brought to them as its rule says, by
+`vla_core.timeline` like a live observation; a stream that already has these stamps is taken as
+it is, bit for bit. Streams with other stamps are also kept as they were, beside the table, and
+pictures keep the stamp of the very sample shown: `restore` returns all that was recorded but
+the frames of cameras that no instant asks for.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -23,13 +24,14 @@ from vla_core.episode import (
 )
 from vla_core.errors import InvalidDataError
 from vla_core.geometry import interpolate_pose
-from vla_core.lazy import take, Values
+from vla_core.lazy import is_lazy, take, Values
 from vla_core.spec import RobotSpec, StreamSpec
 from vla_core.timeline import align
 
 PICTURES = (IMAGE_PREFIX, DEPTH_PREFIX, TACTILE_PREFIX)
+BROUGHT = (*PICTURES, 'observation/state/')  # to the instants; a frame needs them all
 NEAREST = StreamSpec('nearest', 0.15)  # a rule for pictures without one
-HOLD = StreamSpec('hold', 0.5)  # a rule for anything else without one
+HOLD = StreamSpec('hold', 0.5)  # a rule for any other observation without one
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ class Table:
 
     stamps_ns: np.ndarray  # (N,) int64
     columns: Mapping[str, Values]  # stream -> (N, ...)
-    age_s: Mapping[str, np.ndarray]  # stream -> (N,) [s]; only of streams with other stamps
-    beside: Mapping[str, Stream]  # streams with other stamps as they were, pictures left out
-    dropped: int  # instants without a fresh sample of every stream
+    beside: Mapping[str, Stream] = field(default_factory=dict)  # as recorded; no pictures
+    shown_ns: Mapping[str, np.ndarray] = field(default_factory=dict)  # see below
+    age_s: Mapping[str, np.ndarray] = field(default_factory=dict)  # see below
+    dropped: int = 0  # instants without a fresh sample of every picture and state
+
+    # shown_ns: picture stream with other stamps -> (N,) int64 own stamp of the picture shown.
+    # age_s: any column with other stamps -> (N,) float64 [s] from the instant to its sample.
 
 
 def is_picture(name: str) -> bool:
@@ -66,39 +72,52 @@ def rules_of(robot: RobotSpec) -> dict[str, StreamSpec]:
     return rules
 
 
-def tabulate(episode: Episode, rules: Mapping[str, StreamSpec] | None = None) -> Table:
+def tabulate(
+    episode: Episode, rules: Mapping[str, StreamSpec] | None = None, fps: int | None = None,
+) -> Table:
     """Return the frames of `episode`; raise InvalidDataError where it has none.
 
-    An instant without a fresh sample of every stream is left out and counted.
+    An instant without a fresh sample of every picture and state is left out and counted.
+    Instants that come much faster than `fps` [1/s] are thinned to those nearest to its grid.
     """
-    stamps = _instants(episode)
+    recorded = _instants(episode)
+    stamps = _thinned(recorded, fps) if fps else recorded
     columns: dict[str, Values] = {}
-    ages, beside = {}, {}
+    ages, shown = {}, {}
     valid = np.ones(len(stamps), dtype=bool)
     for name, stream in episode.streams.items():
-        if not len(stream) or np.array_equal(stream.stamps_ns, stamps):
+        if len(stream) and np.array_equal(stream.stamps_ns, stamps):
             columns[name] = stream.values
-            continue
-        rule = (rules or {}).get(name, NEAREST if is_picture(name) else HOLD)
-        columns[name], ages[name], fresh = _brought(stamps, stream, rule, name)
-        valid &= fresh
-        if not is_picture(name):
-            beside[name] = stream
-    empty = [name for name, stream in episode.streams.items() if not len(stream)]
-    for name in empty:
-        beside[name] = episode.streams[name]
-        del columns[name]
+        elif len(stream) and (name == ACTION or name.startswith(BROUGHT)):
+            rule = (rules or {}).get(name, NEAREST if is_picture(name) else HOLD)
+            columns[name], ages[name], fresh, times = _brought(stamps, stream, rule, name)
+            valid &= fresh
+            if is_picture(name):
+                shown[name] = times
     if not valid.any():
         raise InvalidDataError(
             f'episode {episode.episode_id}: got no instant with a fresh sample of all of '
             f'{", ".join(sorted(columns))}, allowed 1 or more')
     rows = np.flatnonzero(valid)
-    if len(rows) < len(stamps):  # then no stream has the instants' very stamps any more
-        kept = {n: s for n, s in episode.streams.items() if not is_picture(n)}
-        beside = {**kept, **beside}
+    whole = len(rows) == len(stamps)  # else no stream has the instants' very stamps any more
+    beside = {n: s for n, s in episode.streams.items()
+              if not len(s) or not is_picture(n) and not (whole and n in columns.keys() - ages)}
+    if not whole:
         columns = {name: take(values, rows) for name, values in columns.items()}
-        ages = {name: age[rows] for name, age in ages.items()}
-    return Table(stamps[rows], columns, ages, beside, len(stamps) - len(rows))
+        ages, shown = ({n: v[rows] for n, v in group.items()} for group in (ages, shown))
+    return Table(stamps[rows], columns, beside, shown, ages, len(stamps) - len(rows))
+
+
+def restore(table: Table) -> dict[str, Stream]:
+    """Return the streams a table was made of, each with its own stamps; pictures lazily."""
+    streams = dict(table.beside)
+    for name, values in table.columns.items():
+        if name in table.shown_ns:
+            stamps, first = np.unique(table.shown_ns[name], return_index=True)
+            streams[name] = Stream(stamps, take(values, first))
+        elif name not in table.beside:
+            streams[name] = Stream(table.stamps_ns, values)
+    return streams
 
 
 def _instants(episode: Episode) -> np.ndarray:
@@ -111,26 +130,44 @@ def _instants(episode: Episode) -> np.ndarray:
         'allowed one of them to tell the instants of the frames')
 
 
+def _thinned(stamps: np.ndarray, fps: int) -> np.ndarray:
+    """Return the stamps nearest to a grid of 1 / fps, or all that are not much denser."""
+    period_ns = 1e9 / fps
+    if len(stamps) < 2 or np.median(np.diff(stamps)) > 0.75 * period_ns:
+        return stamps
+    since = stamps - stamps[0]
+    grid = np.arange(0.0, since[-1] + 0.01 * period_ns, period_ns)
+    after = np.clip(np.searchsorted(since, grid), 1, len(stamps) - 1)
+    nearer = after - (grid - since[after - 1] <= since[after] - grid)
+    return stamps[np.unique(nearer)]
+
+
 def _brought(
     stamps: np.ndarray, stream: Stream, rule: StreamSpec, name: str,
-) -> tuple[Values, np.ndarray, np.ndarray]:
-    """Return the values at `stamps`, their ages [s], and where they are fresh."""
-    if rule.align == 'interpolate' and stream.values.dtype.kind != 'f':
-        rule = replace(rule, align='hold')
-    early = stamps < stream.stamps_ns[0]  # nothing to hold yet: a placeholder, never fresh
-    at = np.maximum(stamps, stream.stamps_ns[0]) if rule.align != 'nearest' else stamps
-    aligned = align(at, stream, StreamSpec(rule.align, inf), name,
+) -> tuple[Values, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the values at `stamps`, their ages [s], where they are fresh, the samples' stamps."""
+    mode = rule.align
+    if mode == 'interpolate' and (is_picture(name) or stream.values.dtype.kind != 'f'):
+        mode = 'hold'
+    if is_lazy(stream.values) and not is_picture(name):
+        stream = Stream(stream.stamps_ns, stream.values[0:len(stream)])
+    # Instants before the first sample have nothing to hold: it is a placeholder, never fresh.
+    at = stamps if mode == 'nearest' else np.maximum(stamps, stream.stamps_ns[0])
+    aligned = align(at, stream, StreamSpec(mode, inf), name,
                     interpolate_pose if name == TOOL_POSE else None)
-    fresh = (aligned.age_s <= rule.max_age_s) & ~(early & (rule.align != 'nearest'))
-    if rule.align == 'interpolate':
-        fresh &= _gap_s(stamps, stream) <= 2 * rule.max_age_s  # never across a drop-out
-    return aligned.values, aligned.age_s, fresh
+    age = aligned.age_s + (at - stamps) / 1e9
+    fresh = (age <= rule.max_age_s) & (at == stamps)
+    if mode == 'interpolate':
+        fresh &= _furthest_s(at, stream) <= rule.max_age_s  # never across a drop-out
+    own = Stream(stream.stamps_ns, stream.stamps_ns)
+    times = align(at, own, StreamSpec('hold' if mode == 'interpolate' else mode, inf), name)
+    return aligned.values, age, fresh, np.asarray(times.values)
 
 
-def _gap_s(stamps: np.ndarray, stream: Stream) -> np.ndarray:
-    """Return the time [s] between the samples on both sides of each instant, 0 beyond them."""
+def _furthest_s(stamps: np.ndarray, stream: Stream) -> np.ndarray:
+    """Return the time [s] to the further of two samples a value is made of, 0 at a sample."""
     after = np.searchsorted(stream.stamps_ns, stamps, side='right')
-    inside = (after > 0) & (after < len(stream))
-    i1 = np.minimum(after, len(stream) - 1)
-    gap = (stream.stamps_ns[i1] - stream.stamps_ns[np.maximum(after - 1, 0)]) / 1e9
-    return np.where(inside, gap, 0.0)
+    older, newer = after - 1, np.minimum(after, len(stream) - 1)
+    between = (stream.stamps_ns[older] < stamps) & (after < len(stream))
+    further = np.maximum(stamps - stream.stamps_ns[older], stream.stamps_ns[newer] - stamps)
+    return np.where(between, further / 1e9, 0.0)
