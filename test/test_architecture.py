@@ -19,7 +19,7 @@ SUITE = frozenset({'vla_core', 'vla_perception', 'vla_policy', 'vla_planner', 'v
                    'vla_recorder', 'vla_sim', 'vla_training', 'vla_bringup'})
 HEAVY = frozenset({'torch', 'transformers', 'tokenizers', 'safetensors', 'pybullet',
                    'pybullet_data', 'h5py', 'pyarrow', 'av', 'matplotlib', 'rich', 'tyro',
-                   'tqdm', 'cv2', 'PIL', 'mcap', 'rosbags'})
+                   'tqdm', 'cv2', 'PIL', 'mcap', 'rosbags', 'crc32c'})
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Room:
 
 
 LEARNING = frozenset({'torch', 'transformers', 'tokenizers', 'safetensors'})
-FILES = frozenset({'h5py', 'pyarrow', 'av', 'cv2', 'PIL'})
+FILES = frozenset({'h5py', 'pyarrow', 'av', 'cv2', 'PIL', 'mcap', 'rosbags', 'crc32c'})
 ROOMS = {
     'vla_core': Room(suite=frozenset(), heavy=frozenset()),
     'vla_perception': Room(heavy=frozenset({'cv2'})),
