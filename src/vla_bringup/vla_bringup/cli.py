@@ -14,6 +14,7 @@ COMMANDS = {
     'eval': 'examine a policy: suites of tasks, chains, perturbed variants, with a report',
     'compare': 'decide between two policies on paired episodes, simulated or blind on an arm',
     'screen': 'rank checkpoints by a quick exam, and say how well that foretells the full one',
+    'convert': 'write a data set in another format: lerobot, hdf5, aloha, rlds, mcap, calvin',
     'bench': 'measure latency, rate and jitter of the loop and the cameras',
     'test': 'run the tests',
     'doctor': 'report what this machine offers and what is wrong with it',
