@@ -4,17 +4,17 @@
 begin. Episodes kept in another way go through their codec (`loader_any`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 from vla_core.episode import ACTION, IMAGE_PREFIX
 from vla_core.errors import InvalidDataError
-from vla_recorder.hdf5 import FORMAT, read_episode
+from vla_recorder.hdf5 import read_episode
 from vla_recorder.loader_episode import EpisodeRows, Pictures, RawPictures, STATE, state_and_action
 
-_DEMO = 'data/demo_0'
+_FORMAT = 'vla-hdf5-'  # of any version: what is needed here is said in attributes since the first
 
 
 def read_rows(path: Path, cameras: Sequence[str] | None) -> EpisodeRows | None:
@@ -24,12 +24,13 @@ def read_rows(path: Path, cameras: Sequence[str] | None) -> EpisodeRows | None:
     """
     try:
         with h5py.File(path, 'r') as file:
-            if file.attrs.get('format') != FORMAT:
+            if not str(file.attrs.get('format')).startswith(_FORMAT):
                 return None
-            demo = file[_DEMO]
-            names = [name for name in (ACTION, *STATE) if _place(name) in demo]
-            pictures = _pictures(path, demo, cameras)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+            demo = file['data/demo_0']
+            found = _streams(demo)
+            names = [name for name in (ACTION, *STATE) if name in found]
+            pictures = _pictures(path, demo, found, cameras)
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidDataError(f'{path}: not a readable episode ({reason})') from error
     if pictures is None or ACTION not in names:
@@ -46,28 +47,40 @@ def read_rows(path: Path, cameras: Sequence[str] | None) -> EpisodeRows | None:
         subtasks=episode.subtasks)
 
 
-def _place(name: str) -> str:
-    """Return where robomimic's layout has a stream inside the demonstration."""
-    return name.replace('observation/', 'obs/') if name != ACTION else 'actions'
+def _streams(demo: h5py.Group) -> dict[str, h5py.Dataset]:
+    found: dict[str, h5py.Dataset] = {}
+
+    def visit(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and 'stream' in item.attrs:
+            found[str(item.attrs['stream'])] = item
+
+    demo.visititems(visit)  # follows hard links alone
+    return found
 
 
 def _pictures(
-    path: Path, demo: h5py.Group, cameras: Sequence[str] | None
+    path: Path, demo: h5py.Group, found: Mapping[str, h5py.Dataset],
+    cameras: Sequence[str] | None,
 ) -> dict[str, Pictures] | None:
     """Return the pictures by camera, or None unless all are raw and at the action's stamps."""
-    folder = _place(IMAGE_PREFIX).rstrip('/')
-    here = list(demo[folder]) if folder in demo else []
-    found: dict[str, Pictures] = {}
-    for camera in here if cameras is None else cameras:
-        data = demo.get(f'{folder}/{camera}')
-        if not isinstance(data, h5py.Dataset) or data.dtype != np.uint8 or data.ndim != 4:
+    if ACTION not in found:
+        return None
+    if cameras is None:
+        cameras = sorted(
+            name.removeprefix(IMAGE_PREFIX) for name in found if name.startswith(IMAGE_PREFIX))
+    pictures: dict[str, Pictures] = {}
+    for camera in cameras:
+        data = found.get(IMAGE_PREFIX + camera)
+        if data is None or data.dtype != np.uint8 or data.ndim != 4 or data.shape[3] != 3:
             return None
-        offset = data.id.get_offset()  # None: chunked or compressed
-        stamps = demo.get(f'stamps_ns/{folder}/{camera}')
-        actions = demo.get('stamps_ns/actions')
-        if offset is None or data.shape[3] != 3 or stamps is None or actions is None:
-            return None
-        if not np.array_equal(stamps[()], actions[()]):
-            return None
-        found[camera] = RawPictures(str(path), int(offset), *map(int, data.shape[1:3]))
-    return found
+        offset = None if data.is_virtual or data.external else data.id.get_offset()
+        if offset is None or not _same_stamps(demo, data, found[ACTION]):
+            return None  # chunked, compressed, elsewhere, or of another rate
+        height, width = map(int, data.shape[1:3])
+        pictures[camera] = RawPictures(str(path), int(offset), height, width)
+    return pictures
+
+
+def _same_stamps(demo: h5py.Group, one: h5py.Dataset, other: h5py.Dataset) -> bool:
+    places = one.attrs['stamps'], other.attrs['stamps']
+    return places[0] == places[1] or np.array_equal(*(demo[place][()] for place in places))
