@@ -1,24 +1,30 @@
 """Episodes as a LeRobotDataset v3.0 that is whole whenever its writer may be killed.
 
 Each episode is one data file, one video a camera and one file of `meta/episodes`, which the
-format allows. They are written and synced in `.staging/`, renamed into place, and become part
-of the data set when `meta/info.json`, replaced last, counts them. What a killed writer left
-behind belongs to no counted episode: LeRobot reads past it and the next episode replaces it.
+format allows, and one file in `raw/` where streams have stamps of their own. They are written
+and synced in `.staging/`, renamed into place, and become part of the data set when
+`meta/info.json`, replaced last, counts them. What a killed writer left behind belongs to no
+counted episode: LeRobot reads past it and the next episode replaces it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 import fcntl
 import json
 import os
 from pathlib import Path
 import shutil
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
+from vla_core.lazy import blocks, is_lazy
 from vla_core.spec import RobotSpec
-from vla_recorder import video
-from vla_recorder.header import header_from_json, header_to_json
+from vla_recorder.formats import WriteOptions
+from vla_recorder.header import header_to_json
+from vla_recorder.lerobot_language import PERSISTENT
 from vla_recorder.lerobot_layout import (
     data_path,
     DataSet,
@@ -27,33 +33,53 @@ from vla_recorder.lerobot_layout import (
     load,
     new_info,
     place,
-    read_table,
+    raw_path,
     STATS,
     TASKS,
     tasks_table,
     to_parquet,
     video_path,
 )
-from vla_recorder.lerobot_stats import aggregate, FeatureStats, image_stats, vector_stats
-from vla_recorder.lerobot_table import (
-    Column,
-    episode_columns,
-    index_columns,
-    STAMP,
-    to_numpy,
-    to_table,
-)
-from vla_recorder.store import sync
+from vla_recorder.lerobot_raw import raw_table
+from vla_recorder.lerobot_reader import LeRobotReader
+from vla_recorder.lerobot_staging import FOLDER, Staging
+from vla_recorder.lerobot_stats import aggregate, FeatureStats, PixelStats, vector_stats
+from vla_recorder.lerobot_table import Column, episode_columns, index_columns, STAMP, to_tables
+from vla_recorder.table import rules_of, tabulate
+from vla_recorder.video import VideoEncoder
+
+UNEVEN = 0.2  # by how much an episode's own rate may differ from the data set's
+
+
+def holds(path: Path) -> bool:
+    """Say whether `path` looks like a LeRobotDataset, of whichever version."""
+    return (Path(path) / INFO).is_file()
+
+
+def open_reader(path: Path) -> LeRobotReader:
+    """Return the episodes of a data set of this module or of LeRobot itself."""
+    return LeRobotReader(path)
+
+
+def open_writer(path: Path, options: WriteOptions) -> 'LeRobotWriter':
+    """Begin a data set, or append to one that this module wrote."""
+    return LeRobotWriter(path, options.fps, options.robot)
 
 
 class LeRobotWriter:
     """Appends episodes to the data set in a folder; one is durable when `write` returns.
 
-    One writer at a time has the folder. Its memory does not grow with the data set.
+    One writer at a time has the folder. Its memory grows neither with the data set nor with
+    the pictures of an episode. Without `fps` the rate is the median of the first episode's
+    stamps, and an episode of another rate is refused; without `robot` names are generic.
+    `language` says whether to write LeRobot's language columns, which LeRobot before 0.6 cannot
+    load; by default where the first episode has questions.
     """
 
-    def __init__(self, root: Path, fps: int, robot: RobotSpec) -> None:
+    def __init__(self, root: Path, fps: int | None = None, robot: RobotSpec | None = None,
+                 *, language: bool | None = None) -> None:
         self._root, self._fps, self._robot = Path(root), fps, robot
+        self._language = language
         self._root.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._root)
         try:
@@ -73,12 +99,12 @@ class LeRobotWriter:
         """Append `episode`; after an error the data set is as it was before."""
         if self._lock is None:
             raise InvalidDataError(f'{self._root}: got an episode after close()')
-        if episode.robot != self._robot.name:
+        data = self._data or self._begun(episode)
+        if episode.robot != data.info['robot_type']:
             raise InvalidDataError(
                 f'{self._root}: got an episode of {episode.robot!r}, '
-                f'allowed {self._robot.name!r}')
-        columns = episode_columns(episode, self._robot, self._fps)
-        self._data = _append(self._root, self._data, episode, columns, self._robot, self._fps)
+                f'allowed {data.info["robot_type"]!r}')
+        self._data = self._append(data, episode)
 
     def close(self) -> None:
         """Let another writer have the folder."""
@@ -86,77 +112,122 @@ class LeRobotWriter:
             os.close(self._lock)
             self._lock = None
 
+    def _begun(self, episode: Episode) -> DataSet:
+        """Return the empty data set that `episode` begins."""
+        robot = self._robot.name if self._robot else episode.robot
+        return DataSet(new_info(robot, self._fps or _own_rate(episode), {}), (), {})
+
+    def _append(self, data: DataSet, episode: Episode) -> DataSet:
+        """Put one episode on the disk and return the data set with it."""
+        fps = data.info['fps']
+        table = tabulate(episode, rules_of(self._robot) if self._robot else None, self._fps)
+        if self._fps is None:
+            _check_rate(episode, _rate(table.stamps_ns), fps)
+        language = (PERSISTENT in data.info['features'] if data.episodes
+                    else bool(episode.questions) if self._language is None else self._language)
+        columns = episode_columns(episode, table, self._robot, fps, language)
+        task, tasks = _task_index(data.tasks, episode.instruction)
+        columns |= index_columns(len(table.stamps_ns), fps, data.episodes, data.frames, task)
+        info = _grown_info(self._root, data, columns, len(table.stamps_ns), len(tasks))
+        raw = raw_table(table)
+        with Staging(self._root) as staging:
+            stats = _write_columns(staging, data.episodes, columns, fps, bool(raw.num_columns))
+            if raw.num_columns:
+                pq.write_table(raw, staging.path(raw_path(data.episodes)), compression='zstd')
+            after = DataSet(info, tasks, aggregate(data.stats, stats) if data.stats else stats)
+            line = _episode_line(data, episode, columns, stats)
+            staging.write(episode_path(data.episodes), to_parquet(line))
+            staging.write(TASKS, to_parquet(tasks_table(tasks)))
+            staging.write(STATS, _json({k: {n: v.tolist() for n, v in s.items()}
+                                        for k, s in after.stats.items()}))
+            staging.write(INFO, _json(info))
+            staging.publish()
+        return after
+
     def _check_origin(self) -> None:
         if self._data is None:
             return
         info = self._data.info
-        for key, wanted in (('fps', self._fps), ('robot_type', self._robot.name)):
-            if info.get(key) != wanted:
+        robot = self._robot.name if self._robot else None
+        for key, wanted in (('fps', self._fps), ('robot_type', robot)):
+            if wanted is not None and info.get(key) != wanted:
                 raise InvalidDataError(
                     f'{self._root}: got a data set of {key} {info.get(key)!r}, allowed {wanted!r}')
 
 
 def read_episode(root: Path, index: int) -> Episode:
-    """Return episode `index` of a data set this module wrote; its images went through a codec."""
-    root = Path(root)
-    data = load(root)
-    count = data.episodes if data else 0
-    if data is None or not 0 <= index < count:
-        raise InvalidDataError(f'{root}: got episode {index}, allowed 0 to {count - 1}')
-    line = read_table(root / episode_path(index)).to_pylist()[0]
-    table = read_table(root / data_path(index))
-    stamps = to_numpy(table[STAMP], data.info['features'][STAMP])
-    streams = {}
-    for key, feature in data.info['features'].items():
-        if 'stream' in feature:
-            values = (video.decode(root / video_path(index, key))
-                      if feature['dtype'] == 'video' else to_numpy(table[key], feature))
-            streams[feature['stream']] = Stream(stamps, values)
-    return header_from_json(line['header'], streams)
+    """Return episode `index` with all its pictures in memory; they went through a codec."""
+    reader = LeRobotReader(root)
+    try:
+        episode = reader.read(index)
+        return replace(episode, streams={
+            name: Stream(stream.stamps_ns, stream.values[0:len(stream)])
+            if is_lazy(stream.values) else stream for name, stream in episode.streams.items()})
+    finally:
+        reader.close()
 
 
-def _append(root: Path, data: DataSet | None, episode: Episode,
-            columns: dict[str, Column], robot: RobotSpec, fps: int) -> DataSet:
-    """Put one episode on the disk and return the data set with it."""
-    if data is None:
-        data = DataSet(new_info(robot.name, fps, {}), (), {})
-    task, tasks = _task_index(data.tasks, episode.instruction)
-    steps = len(columns[STAMP].values)
-    columns = {**columns, **index_columns(steps, fps, data.episodes, data.frames, task)}
-    stats = {name: _stats(column) for name, column in columns.items()}
-    after = DataSet(
-        _grown_info(root, data, columns, steps, len(tasks)), tasks,
-        aggregate(data.stats, stats) if data.stats else stats)
-    files = _episode_files(data, episode, columns, stats, fps)
-    files[TASKS] = to_parquet(tasks_table(tasks))
-    files[STATS] = _json({k: {n: v.tolist() for n, v in s.items()}
-                          for k, s in after.stats.items()})
-    files[INFO] = _json(after.info)
-    _publish(root, files)
-    return after
+def _own_rate(episode: Episode) -> int:
+    """Return the frames a second of an episode's table, 1 or more."""
+    return max(1, round(_rate(tabulate(episode).stamps_ns) or 1.0))
 
 
-def _episode_files(data: DataSet, episode: Episode, columns: Mapping[str, Column],
-                   stats: Mapping[str, FeatureStats], fps: int) -> dict[str, bytes]:
-    index = data.episodes
-    files = {
-        video_path(index, key): video.encode(column.values, fps)
-        for key, column in columns.items() if column.is_video}
-    files[data_path(index)] = to_parquet(to_table(columns))
-    files[episode_path(index)] = to_parquet(_episode_line(data, episode, columns, stats, fps))
-    return files
+def _rate(stamps_ns: np.ndarray) -> float | None:
+    return float(1e9 / np.median(np.diff(stamps_ns))) if len(stamps_ns) > 1 else None
+
+
+def _check_rate(episode: Episode, rate: float | None, fps: int) -> None:
+    if rate and abs(rate - fps) > max(UNEVEN * fps, 0.5):
+        raise InvalidDataError(
+            f'episode {episode.episode_id}: got {rate:.2f} frames a second, allowed about {fps} '
+            'as in the data set; say the rate (fps) to write it all the same')
+
+
+def _write_columns(staging: Staging, index: int, columns: Mapping[str, Column], fps: int,
+                   raw: bool) -> dict[str, FeatureStats]:
+    """Write the videos and the data file of an episode; return the statistics of all columns."""
+    stats = {}
+    for key, column in columns.items():
+        if column.kind == 'video':
+            stats[key] = _write_video(staging.path(video_path(index, key)), column, fps)
+        elif column.kind == 'array':
+            stats[key] = vector_stats(column.values)
+    pixels = {key: PixelStats(column.feature['shape'][2], column.values.dtype)
+              for key, column in columns.items() if column.kind == 'image'}
+    tables = to_tables(columns, pixels)
+    first = next(tables).replace_schema_metadata({'raw': json.dumps(raw)})
+    path = staging.path(data_path(index))
+    with pq.ParquetWriter(path, first.schema, compression='snappy') as writer:
+        writer.write_table(first)
+        for table in tables:
+            writer.write_table(table.cast(first.schema))
+    return stats | {key: counted.stats() for key, counted in pixels.items()}
+
+
+def _write_video(path: Path, column: Column, fps: int) -> FeatureStats:
+    height, width, channels = column.feature['shape']
+    pixels = PixelStats(channels, column.values.dtype)
+    encoder = VideoEncoder(path, height, width, fps)
+    try:
+        for block in blocks(column.values):
+            for frame in block:
+                encoder.add(frame)
+                pixels.add(frame)
+    finally:
+        encoder.close()
+    return pixels.stats()
 
 
 def _episode_line(data: DataSet, episode: Episode, columns: Mapping[str, Column],
-                  stats: Mapping[str, FeatureStats], fps: int) -> pa.Table:
+                  stats: Mapping[str, FeatureStats]) -> pa.Table:
     """Return the episode's line of meta/episodes: LeRobot's columns, then ours."""
-    index, steps = data.episodes, len(columns[STAMP].values)
+    index, steps, fps = data.episodes, len(columns[STAMP].values), data.info['fps']
     line: dict[str, object] = {
         'episode_index': index, 'tasks': [episode.instruction], 'length': steps,
         'dataset_from_index': data.frames, 'dataset_to_index': data.frames + steps}
     for group in ('data', 'meta/episodes'):
         line |= {f'{group}/{key}': value for key, value in place(index).items()}
-    for key in (key for key, column in columns.items() if column.is_video):
+    for key in (key for key, column in columns.items() if column.kind == 'video'):
         line |= {f'videos/{key}/{name}': value for name, value in place(index).items()}
         line |= {f'videos/{key}/from_timestamp': 0.0, f'videos/{key}/to_timestamp': steps / fps}
     for feature, values in stats.items():
@@ -183,10 +254,6 @@ def _grown_info(root: Path, data: DataSet, columns: Mapping[str, Column],
         'splits': {'train': f'0:{episodes}'}}
 
 
-def _stats(column: Column) -> FeatureStats:
-    return image_stats(column.values) if column.is_video else vector_stats(column.values)
-
-
 def _task_index(tasks: tuple[str, ...], instruction: str) -> tuple[int, tuple[str, ...]]:
     if instruction in tasks:
         return tasks.index(instruction), tasks
@@ -197,39 +264,12 @@ def _json(value: Mapping) -> bytes:
     return json.dumps(value, indent=1).encode()
 
 
-def _publish(root: Path, files: Mapping[str, bytes]) -> None:
-    """Write and sync all files aside, then give them their names, the last one last."""
-    staging = root / '.staging'
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
-        for number, content in enumerate(files.values()):
-            (staging / str(number)).write_bytes(content)
-            sync(staging / str(number))
-        *parts, last = enumerate(files)
-        for number, name in parts:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staging / str(number), root / name)
-        for folder in _folders(root, files):
-            sync(folder)
-        os.replace(staging / str(last[0]), root / last[1])
-        sync((root / last[1]).parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _folders(root: Path, files: Mapping[str, bytes]) -> list[Path]:
-    """Return every folder on the way to the files, the root first."""
-    found = {root / parent for name in files for parent in Path(name).parents}
-    return sorted(found)
-
-
 def _remove_leftovers(root: Path, data: DataSet | None) -> None:
     """Remove what a killed writer left: the files of the first episode not counted."""
     index = data.episodes if data else 0
-    shutil.rmtree(root / '.staging', ignore_errors=True)
-    (root / data_path(index)).unlink(missing_ok=True)
-    (root / episode_path(index)).unlink(missing_ok=True)
+    shutil.rmtree(root / FOLDER, ignore_errors=True)
+    for file in (data_path(index), episode_path(index), raw_path(index)):
+        (root / file).unlink(missing_ok=True)
     for folder in (root / 'videos').glob('*'):
         (root / video_path(index, folder.name)).unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from vla_core.errors import InvalidDataError
+from vla_recorder.lerobot_parquet import one_line, read_table
 from vla_recorder.lerobot_stats import aggregate, FeatureStats
 
 VERSION = 'v3.0'
@@ -20,6 +21,7 @@ _FILE = 'chunk-{chunk_index:03d}/file-{file_index:03d}'
 DATA_PATH = f'data/{_FILE}.parquet'
 VIDEO_PATH = f'videos/{{video_key}}/{_FILE}.mp4'
 EPISODE_PATH = f'meta/episodes/{_FILE}.parquet'
+RAW_PATH = f'raw/{_FILE}.parquet'  # ours; see lerobot_raw
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ def video_path(index: int, key: str) -> str:
     return VIDEO_PATH.format(video_key=key, **place(index))
 
 
+def raw_path(index: int) -> str:
+    """Return the file of an episode's streams with stamps of their own."""
+    return RAW_PATH.format(**place(index))
+
+
 def new_info(robot: str, fps: int, features: Mapping[str, dict]) -> dict:
     """Return meta/info.json of a data set without episodes."""
     return {
@@ -98,20 +105,12 @@ def tasks_table(tasks: tuple[str, ...]) -> pa.Table:
     return table.replace_schema_metadata({'pandas': json.dumps(pandas)})
 
 
-def read_table(path: Path) -> pa.Table:
-    """Return a Parquet file; InvalidDataError names a missing, truncated or corrupt one."""
-    try:
-        return pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
-        raise InvalidDataError(f'{path}: not a readable Parquet file ({_line(error)})') from error
-
-
 def read_json(path: Path) -> dict:
     """Return a JSON object; InvalidDataError names a missing, truncated or corrupt file."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InvalidDataError(f'{path}: not readable JSON ({_line(error)})') from error
+        raise InvalidDataError(f'{path}: not readable JSON ({one_line(error)})') from error
     if not isinstance(value, dict):
         raise InvalidDataError(f'{path}: got a {type(value).__name__}, allowed a JSON object')
     return value
@@ -203,7 +202,3 @@ def _episode_stats(path: Path) -> dict[str, FeatureStats]:
             _, feature, key = column.split('/')
             stats.setdefault(feature, {})[key] = np.array(value)
     return stats
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
