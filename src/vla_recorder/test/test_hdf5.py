@@ -15,6 +15,7 @@ import pytest
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_recorder.hdf5 import Hdf5Writer, list_episodes, read_episode
+from vla_recorder.header import header_to_json
 
 
 def test_reading_returns_what_was_written_bit_for_bit(tmp_path: Path) -> None:
@@ -71,14 +72,18 @@ def test_only_the_named_streams_are_read(tmp_path: Path) -> None:
         read_episode(path, ['actoin'])
 
 
-def test_robomimic_finds_actions_and_observations(tmp_path: Path) -> None:
-    episode = make_episode(steps=5)
-    with h5py.File(Hdf5Writer(tmp_path).write(episode)) as file:
-        demo = file['data/demo_0']
-        assert file['data'].attrs['total'] == demo.attrs['num_samples'] == 5
-        assert demo['actions'].shape == (5, 7)
-        assert demo['obs/images/static'].shape == (5, 32, 48, 3)
-        assert demo.attrs['instruction'] == episode.instruction
+def test_a_file_of_the_first_format_is_still_read(tmp_path: Path) -> None:
+    episode = make_episode()
+    with h5py.File(tmp_path / 'old.h5', 'w', libver='latest') as file:
+        demo = file.create_group('data/demo_0')
+        file.attrs['format'] = 'vla-hdf5-1'
+        demo.attrs['header'] = header_to_json(episode)
+        for name, stream in episode.streams.items():
+            place = name.replace('observation/', 'obs/').replace('action/', 'actions_')
+            demo[place], demo[f'stamps_ns/{place}'] = stream.values, stream.stamps_ns
+            demo[place].attrs['stream'] = name
+            demo[place].attrs['stamps'] = f'stamps_ns/{place}'
+    assert_equal(read_episode(tmp_path / 'old.h5'), episode)
 
 
 @pytest.mark.parametrize('keep', [0, 1, 100, 3000, -1])

@@ -1,9 +1,7 @@
-"""Episodes as HDF5, one file an episode: lossless, fast to write and to read at random.
+"""Episodes as HDF5 in robomimic's layout: lossless, fast to write and to read at random.
 
-The layout is robomimic's with one demonstration: `data/demo_0/actions`, `data/demo_0/obs/...`
-and the attributes `total` and `num_samples`; beside it `data/demo_0/stamps_ns/...` keeps the
-true stamps of every stream. Arrays are contiguous and uncompressed, so that reading one frame
-is one read of the disk. Nothing is pickled: what is not an array is an attribute or JSON.
+Each episode is a file (`vla_recorder.hdf5_layout`), the unit that is durable; `dataset.hdf5`
+(`vla_recorder.hdf5_index`) links those of a folder, so that robomimic opens them as one.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,22 +10,48 @@ from pathlib import Path
 import re
 
 import h5py
-import numpy as np
-from vla_core.episode import Episode, Stream
+from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
-from vla_recorder.header import header_from_json, header_to_json
-from vla_recorder.store import check_name, locked, publish, temporary_file
+from vla_recorder.formats import WriteOptions
+from vla_recorder.hdf5_files import lazy_rows, member, named, OpenFiles, verify_streams
+from vla_recorder.hdf5_index import INDEX, Index
+from vla_recorder.hdf5_layout import DEMO, load_episode, save_episode
+from vla_recorder.store import check_name, locked, publish, remove_leftovers, temporary_file
 
-FORMAT = 'vla-hdf5-1'
 _FILE = re.compile(r'episode_(\d{6,})\.h5')
+
+
+def holds(path: Path) -> bool:
+    """Say whether `path` is an episode file of ours, or a folder with some below it."""
+    if path.is_dir():
+        return any(not found.name.startswith('.') for found in path.rglob('*.h5'))
+    return path.suffix == '.h5' or path.name == INDEX
+
+
+def open_reader(path: Path) -> 'Hdf5Reader':
+    """Open the episodes below a folder, of its index, or the one in a file."""
+    path = Path(path)
+    if path.is_dir() or path.name == INDEX:
+        folder = path if path.is_dir() else path.parent
+        return Hdf5Reader(list_episodes(folder))
+    if not path.is_file():
+        raise InvalidDataError(f'{path}: no such file, allowed an episode or a folder of them')
+    return Hdf5Reader([path])
+
+
+def open_writer(path: Path, options: WriteOptions) -> 'Hdf5DatasetWriter':
+    """Begin a folder of episodes, or add to it."""
+    return Hdf5DatasetWriter(path, options)
 
 
 class Hdf5Writer:
     """Writes each episode to a file of its own that appears whole or not at all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: WriteOptions | None = None) -> None:
         self._folder = Path(folder)
+        self._options = options or WriteOptions()
         self._folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self._folder)
 
     def write(self, episode: Episode, name: str | None = None) -> Path:
         """Write `episode` durably and return its file.
@@ -36,7 +60,7 @@ class Hdf5Writer:
         write into the folder; with one it replaces the file of that name.
         """
         with temporary_file(self._folder) as temporary:
-            _save(episode, temporary)
+            save_episode(episode, temporary, self._options)
             if name is not None:
                 path = self._folder / f'{check_name("episode file name", name)}.h5'
                 publish(temporary, path)
@@ -50,6 +74,44 @@ class Hdf5Writer:
         """Do nothing: every episode is on the disk when `write` returns."""
 
 
+class Hdf5DatasetWriter:
+    """An EpisodeWriter that also keeps the index for robomimic."""
+
+    def __init__(self, folder: Path, options: WriteOptions) -> None:
+        self._writer = Hdf5Writer(folder, options)
+        self._index = Index(Path(folder))
+
+    def write(self, episode: Episode) -> None:
+        """Write `episode` durably."""
+        self._writer.write(episode)
+        self._index.grown(by=1)
+
+    def close(self) -> None:
+        """Write the index."""
+        self._index.write()
+
+
+class Hdf5Reader:
+    """An EpisodeReader; pictures stay in their files."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+        self._files = OpenFiles()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def read(self, index: int) -> Episode:
+        """Return episode `index`; raise InvalidDataError naming its file."""
+        path = self._paths[index]
+        with self._files.opened(path) as file:
+            return load_episode(path, file, None, lazy_rows(self._files, path))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()
+
+
 def list_episodes(folder: Path) -> list[Path]:
     """Return the episode files below `folder`, in the order of their paths."""
     if not Path(folder).is_dir():
@@ -58,93 +120,25 @@ def list_episodes(folder: Path) -> list[Path]:
 
 
 def read_episode(path: Path, streams: Collection[str] | None = None) -> Episode:
-    """Return the episode in `path`, with all its streams or only the named ones.
+    """Return the episode in `path`, with all its streams or only the named ones, in memory.
 
     Raises InvalidDataError naming the file when it is truncated, corrupt or of another format.
     """
-    with _opened(Path(path)) as demo:
-        names = {str(data.attrs['stream']): data for data in _datasets(demo)}
-        wanted = names if streams is None else streams
-        missing = [name for name in wanted if name not in names]
-        if missing:
-            raise InvalidDataError(
-                f'{path}: got no stream {missing[0]!r}, allowed {", ".join(sorted(names))}')
-        return header_from_json(
-            demo.attrs['header'],
-            {name: _stream(demo, names[name]) for name in wanted})
+    with _opened(Path(path)) as file:
+        return load_episode(Path(path), file, streams)
 
 
-def _save(episode: Episode, path: Path) -> None:
-    with h5py.File(path, 'w', libver='latest') as file:
-        data = file.create_group('data')
-        demo = data.create_group('demo_0')
-        steps = len(episode.streams['action'].values) if 'action' in episode.streams else 0
-        file.attrs['format'] = FORMAT
-        data.attrs['total'] = demo.attrs['num_samples'] = steps
-        data.attrs['env_args'] = '{}'
-        _save_header(episode, demo)
-        for name, stream in episode.streams.items():
-            _save_stream(demo, name, stream)
-
-
-def _save_header(episode: Episode, demo: h5py.Group) -> None:
-    demo.attrs['header'] = header_to_json(episode)
-    for field in ('episode_id', 'task', 'instruction', 'robot', 'seed', 'success'):
-        value = getattr(episode, field)
-        if isinstance(value, str):  # HDF5 holds no NUL; the header does
-            value = value.replace('\0', ' ').encode('utf-8', 'replace').decode()
-        if value is not None:
-            demo.attrs[field] = value
-
-
-def _save_stream(demo: h5py.Group, name: str, stream: Stream) -> None:
-    place = _place(name)
-    values = demo.create_dataset(place, data=np.ascontiguousarray(stream.values))
-    values.attrs['stream'] = name
-    values.attrs['stamps'] = f'stamps_ns/{place}'
-    demo.create_dataset(f'stamps_ns/{place}', data=np.asarray(stream.stamps_ns, np.int64))
-
-
-def _place(name: str) -> str:
-    """Return where robomimic looks for a stream inside a demonstration."""
-    parts = [check_name('stream name', part) for part in name.split('/')]
-    if parts[0] == 'observation':
-        return '/'.join(['obs', *parts[1:]])
-    if parts[0] == 'action':
-        return '_'.join(['actions', *parts[1:]])
-    return '/'.join(['streams', *parts])
+def verify_episode(path: Path) -> None:
+    """Hold a whole file against its checksums; raise InvalidDataError naming file and stream."""
+    with _opened(Path(path)) as file:
+        load_episode(Path(path), file, ())
+        verify_streams(member(file, DEMO, h5py.Group))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.Group]:
-    """Yield the demonstration of a file; whatever is wrong with it names the file."""
-    try:
-        with h5py.File(path, 'r') as file:
-            if file.attrs.get('format') != FORMAT:
-                raise InvalidDataError(
-                    f'{path}: got format {file.attrs.get("format")!r}, allowed {FORMAT!r}')
-            yield file['data/demo_0']
-    except InvalidDataError:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidDataError(
-            f'{path}: not a readable episode ({reason}); allowed a whole {FORMAT} file') from error
-
-
-def _datasets(group: h5py.Group) -> list[h5py.Dataset]:
-    found: list[h5py.Dataset] = []
-
-    def visit(_: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset) and 'stream' in item.attrs:
-            found.append(item)
-
-    group.visititems(visit)
-    return found
-
-
-def _stream(demo: h5py.Group, data: h5py.Dataset) -> Stream:
-    return Stream(stamps_ns=demo[data.attrs['stamps']][()], values=data[()])
+def _opened(path: Path) -> Iterator[h5py.File]:
+    with named(path), h5py.File(path, 'r') as file:
+        yield file
 
 
 def _next_number(folder: Path) -> int:

@@ -12,6 +12,7 @@ import uuid
 from vla_core.errors import InvalidDataError
 
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]{0,127}')
+_PARTIAL = re.compile(r'\.(\d+)-[0-9a-f]{32}\.partial.*')
 
 
 def check_name(what: str, name: str) -> str:
@@ -47,6 +48,24 @@ def temporary_file(folder: Path, suffix: str = '') -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes of this machine left of `temporary_file` in `folder`."""
+    for path in folder.glob('.*.partial*'):
+        match = _PARTIAL.fullmatch(path.name)
+        if match and not _is_alive(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's; or no process of ours
+        pass
+    return True
 
 
 @contextmanager
