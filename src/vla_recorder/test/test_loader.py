@@ -10,6 +10,7 @@ import shutil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_episodes import make_episode, make_images
+from made_up_videos import encode
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,6 @@ import pytest
 from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, Stream, SubtaskSpan
 from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
-from vla_recorder import video
 from vla_recorder.hdf5 import Hdf5Writer
 from vla_recorder.lerobot import LeRobotWriter
 from vla_recorder.loader import Loader, open_loader
@@ -255,7 +255,7 @@ def write_shared(root: Path, pixels: np.ndarray, lengths: tuple[int, ...], fps: 
         pq.write_table(pa.Table.from_pylist(lines), root / name)
     folder = root / 'videos' / key / 'chunk-000'
     folder.mkdir(parents=True)
-    (folder / 'file-000.mp4').write_bytes(video.encode(pixels, fps))
+    encode(folder / 'file-000.mp4', pixels, fps)
     features = {key: {'dtype': 'video', 'shape': list(pixels.shape[1:])},
                 'observation.state': {'dtype': 'float32', 'shape': [2]},
                 'action': {'dtype': 'float32', 'shape': [1]}}

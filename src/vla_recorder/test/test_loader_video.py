@@ -4,25 +4,15 @@ from pathlib import Path
 
 import av
 from made_up_episodes import make_images
+from made_up_videos import decode, encode
 import numpy as np
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder import video
 from vla_recorder.frame_cache import FrameCache
 from vla_recorder.loader_episode import VideoPictures
 from vla_recorder.loader_video import decode_through_container, Decoder, index_video
 
 FPS = 12
-
-
-def _encode(path: Path, images: np.ndarray, codec: str, options: dict[str, str]) -> None:
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream(codec, rate=FPS, options=options)
-        stream.height, stream.width = images.shape[1:3]
-        stream.pix_fmt = 'yuv420p'
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='rgb24')))
-        container.mux(stream.encode())
 
 
 VIDEOS = {
@@ -41,8 +31,8 @@ def test_a_frame_at_random_is_the_frame_of_the_whole_video(kind: str, tmp_path: 
     path = tmp_path / 'video.mp4'
     images = make_images(30)
     images = np.repeat(np.repeat(images, 4, 1), 4, 2)
-    _encode(path, images, codec, options)
-    wanted = video.decode(path)
+    encode(path, images, FPS, codec, options)
+    wanted = decode(path)
     index = index_video(path)
     assert index.straight == ('out of order' not in kind)
     frames = index.frame_at(np.arange(30) / FPS, 0.01)
@@ -59,7 +49,7 @@ def test_a_frame_at_random_is_the_frame_of_the_whole_video(kind: str, tmp_path: 
 
 def test_a_video_that_ends_before_its_episode_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'video.mp4'
-    path.write_bytes(video.encode(make_images(4), FPS))
+    encode(path, make_images(4), FPS)
     with pytest.raises(InvalidDataError, match=r'video\.mp4: got no frame at 0\.417 s'):
         index_video(path).frame_at(np.array([0.0, 5 / FPS]), 0.5 / FPS)
 
@@ -68,8 +58,8 @@ def test_spoilt_pictures_in_a_video_are_an_error_and_the_others_are_still_right(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / 'video.mp4'
-    path.write_bytes(video.encode(make_images(8), FPS))
-    index, whole = index_video(path), video.decode(path)
+    encode(path, make_images(8), FPS)
+    index, whole = index_video(path), decode(path)
     data = bytearray(path.read_bytes())
     start, size = int(index.offset[4]), int(index.size[4])
     data[start:start + size] = b'\xff' * size
