@@ -76,7 +76,7 @@ def _count(frame: np.ndarray, channel: int, levels: int) -> np.ndarray:
     if not frame.size:
         return np.zeros(levels, np.int64)
     found = cv2.calcHist([np.ascontiguousarray(frame)], [channel], None, [levels], [0, levels])
-    return found[:, 0].astype(np.int64)  # exact: float32 counts to 2**24 pixels
+    return found.reshape(-1).astype(np.int64)  # exact: float32 counts to 2**24 pixels
 
 
 def _histogram_stats(counts: np.ndarray) -> dict[str, float]:
