@@ -3,7 +3,7 @@
 What is not in the data is not made up, but three streams are derived: joint velocities are
 differences of neighbouring joint positions, `progress` rises evenly over an annotated segment
 (the annotation ends where the task is done), and stamps are the frame number / 30 Hz. A whole
-segment is in memory while it is read, never more.
+segment is in memory while it is read, never more; lazily without its pictures.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,6 +27,7 @@ from vla_core.episode import (
     TOOL_POSE,
 )
 from vla_core.errors import InvalidDataError
+from vla_core.lazy import Values
 from vla_recorder.calvin_codec import action_decode, Placement, robot_decode, scene_decode
 from vla_recorder.calvin_layout import (
     BLOCKS,
@@ -127,16 +128,21 @@ class CalvinSplit:
         starts = range(recording.first, recording.last + 1, frames)
         return tuple(Segment(k, min(k + frames - 1, recording.last)) for k in starts)
 
-    def read(self, segment: Segment, streams: Collection[str] | None = None) -> Episode:
+    def read(
+        self, segment: Segment, streams: Collection[str] | None = None, lazy: bool = False
+    ) -> Episode:
         """Return a segment with all its streams or only the named ones (the rest stays packed).
 
-        Annotated segments count as successes: CALVIN's own predicates found them. Raises
-        InvalidDataError naming the file that is missing, broken or of another shape.
+        Lazily all pictures stay in their files. Annotated segments count as successes: CALVIN's
+        own predicates found them. Raises InvalidDataError naming the file that is missing,
+        broken or of another shape.
         """
         self._check_range(segment)
         scene = self._scene(segment)
-        arrays = self._arrays(segment, streams)
+        arrays = self._arrays(segment, () if lazy else streams)
         values = self._decoded(arrays, scene)
+        if lazy:
+            values |= self._pictures(segment)
         if segment.task:
             values[PROGRESS] = np.arange(1, len(segment) + 1, dtype=np.float32) / len(segment)
         stamps = np.arange(segment.first, segment.last + 1) * 1_000_000_000 // FPS
@@ -186,6 +192,14 @@ class CalvinSplit:
                 place[row] = value
         return arrays
 
+    def _pictures(self, segment: Segment) -> dict[str, 'FramePictures']:
+        path = frame_path(self._folder, segment.first)
+        first = read_frame(path, [key for key in frame_keys(path) if key in IMAGES])
+        return {
+            name: FramePictures(self._folder, segment, key, part, shown.shape, shown.dtype)
+            for key, picture in first.items() for name, part in IMAGES[key].items()
+            for shown in [_channels(picture, part)]}
+
     def _decoded(self, arrays: Mapping[str, np.ndarray], scene: str) -> dict[str, np.ndarray]:
         place = self._placement
         vectors = {key: arrays[key].astype(np.float64) for key in VECTORS if key in arrays}
@@ -201,6 +215,39 @@ class CalvinSplit:
             values |= {stream: _channels(arrays[key], part)
                        for stream, part in IMAGES[key].items()}
         return values
+
+
+@dataclass(frozen=True, eq=False)
+class FramePictures:
+    """One picture stream of a segment, read frame by frame when rows are asked for."""
+
+    folder: Path
+    segment: Segment
+    key: str  # of IMAGES
+    part: slice | int  # of its channels
+    picture: tuple[int, ...]  # shape of one
+    dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape with the number of frames first."""
+        return (len(self), *self.picture)
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        numbers = range(self.segment.first, self.segment.last + 1)[rows]
+        pictures = np.empty((len(numbers), *self.picture), self.dtype)
+        for row, number in enumerate(numbers):
+            path = frame_path(self.folder, number)
+            found = _channels(read_frame(path, [self.key])[self.key], self.part)
+            if found.shape != self.picture:
+                raise InvalidDataError(
+                    f'{path}: got {self.key!r} {found.shape}, allowed {self.picture} as '
+                    f'in frame {self.segment.first}')
+            pictures[row] = found
+        return pictures
 
 
 def _text(value: object) -> str:
@@ -226,7 +273,7 @@ def _velocity(joints: np.ndarray) -> np.ndarray:
     return np.concatenate([turned[:1], turned])
 
 
-def _chosen(values: Mapping[str, np.ndarray], names: Collection[str]) -> dict[str, np.ndarray]:
+def _chosen(values: Mapping[str, Values], names: Collection[str]) -> dict[str, Values]:
     for name in names:
         if name not in values:
             raise InvalidDataError(

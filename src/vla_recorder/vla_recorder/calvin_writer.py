@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from vla_core.episode import Episode, GRIPPER, JOINT_POSITION, TOOL_POSE
 from vla_core.errors import InvalidDataError, UnknownNameError
+from vla_core.lazy import Values
 from vla_recorder.calvin_codec import (
     action_encode,
     grip_encode,
@@ -74,12 +75,15 @@ class CalvinWriter:
             raise InvalidDataError(
                 f'{self._folder}: got an episode of robot {episode.robot!r} and task '
                 f'{episode.task!r}, allowed {ROBOT!r} and a task')
-        frames = self._encoded(to_rows(episode))
+        rows = to_rows(episode)
+        frames, pictures = self._encoded(rows), _pictures(rows.streams)
         first = self._segments[-1].last + 1 if self._segments else 0
         count = len(frames['actions'])
         for row in range(count):
             path = frame_path(self._folder, first + row)
-            np.savez_compressed(path, **{key: values[row] for key, values in frames.items()})
+            np.savez_compressed(
+                path, **{key: values[row] for key, values in frames.items()},
+                **{key: _picture(parts, row) for key, parts in pictures.items()})
             sync(path)
         segment = Segment(first, first + count - 1, episode.task, episode.instruction)
         moments = {name: Moments.of(frames[name]) for name in VECTORS}
@@ -125,7 +129,7 @@ class CalvinWriter:
         return {name: np.array([frame[name] for frame in frames]) for name in VECTORS}
 
     def _encoded(self, rows: Rows) -> dict[str, np.ndarray]:
-        """Return key -> (M, ...) of the frames' files."""
+        """Return key -> (M, ...) of the frames' files, pictures left out."""
         place, streams = self._placement, rows.streams
         actions = action_encode(place, rows.targets, rows.goals)
         commands = np.append(grip_encode(streams[GRIPPER][:1]), actions[:-1, 6])
@@ -138,7 +142,7 @@ class CalvinWriter:
             'robot_obs': robot_obs, 'scene_obs': scene_encode(place, streams, self._scene)}
         if rows.recorded:
             frames['tool_target'] = before
-        return frames | _pictures(streams)
+        return frames
 
     def _index(self, segments: list[Segment], moments: Mapping[str, Moments]) -> None:
         """Write the files that say which frames there are, the one that counts last."""
@@ -163,16 +167,24 @@ class CalvinWriter:
             publish(temporary, path)
 
 
-def _pictures(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    frames = {}
+def _pictures(streams: Mapping[str, Values]) -> dict[str, list[Values]]:
+    """Return key -> the streams (M, ...) that lie beside one another in its pictures."""
+    found = {}
     for key, parts in IMAGES.items():
         values = [streams[name] for name in parts if name in streams]
-        if len(values) == len(parts) == 1:
-            frames[key] = values[0]
-        elif len(values) == len(parts):
-            stacked = values if values[0].ndim == 4 else [value[..., None] for value in values]
-            frames[key] = np.concatenate(stacked, axis=-1)
-        elif values:
+        if 0 < len(values) < len(parts):
             raise InvalidDataError(
                 f'episode: got only some of {", ".join(parts)}, allowed all or none')
-    return frames
+        if values:
+            found[key] = values
+    return found
+
+
+def _picture(parts: list[Values], row: int) -> np.ndarray:
+    """Return one frame's picture; depth in m, which is float32 in CALVIN's data."""
+    shown = [part[row:row + 1][0] for part in parts]
+    shown = [(part / 1000.0).astype(np.float32) if part.dtype == np.uint16 else part
+             for part in shown]
+    if len(shown) == 1:
+        return shown[0]
+    return np.concatenate([p if p.ndim == 3 else p[..., None] for p in shown], axis=-1)
