@@ -261,5 +261,6 @@ def write_shared(root: Path, pixels: np.ndarray, lengths: tuple[int, ...], fps: 
                 'action': {'dtype': 'float32', 'shape': [1]}}
     (root / 'meta/info.json').write_text(json.dumps({
         'codebase_version': 'v3.0', 'fps': fps, 'features': features,
+        'total_episodes': len(lengths),
         'data_path': 'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet',
         'video_path': 'videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4'}))
