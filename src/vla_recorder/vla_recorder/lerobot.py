@@ -45,6 +45,7 @@ from vla_recorder.lerobot_reader import LeRobotReader
 from vla_recorder.lerobot_staging import FOLDER, Staging
 from vla_recorder.lerobot_stats import aggregate, FeatureStats, PixelStats, vector_stats
 from vla_recorder.lerobot_table import Column, episode_columns, index_columns, STAMP, to_tables
+from vla_recorder.live_video import EncodedVideo
 from vla_recorder.table import rules_of, tabulate
 from vla_recorder.video import VideoEncoder
 
@@ -205,6 +206,8 @@ def _write_columns(staging: Staging, index: int, columns: Mapping[str, Column], 
 
 
 def _write_video(path: Path, column: Column, fps: int) -> FeatureStats:
+    if isinstance(column.values, EncodedVideo) and column.values.fps == fps:
+        return column.values.hand_over(path)
     height, width, channels = column.feature['shape']
     pixels = PixelStats(channels, column.values.dtype)
     encoder = VideoEncoder(path, height, width, fps)

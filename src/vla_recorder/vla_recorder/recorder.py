@@ -14,7 +14,8 @@ import numpy as np
 from vla_core.episode import EpisodeWriter
 from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, ControlStatus, Observation, Subtask, TaskOutcome
-from vla_recorder.running import Forward, RunningEpisode
+from vla_recorder.acted import Forward
+from vla_recorder.running import RunningEpisode
 from vla_recorder.worker import WriterThread
 
 EARLY = 512  # answers and set-points that may be heard before their observation
