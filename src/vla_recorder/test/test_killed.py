@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from vla_recorder import hdf5, lerobot
+from vla_recorder import hdf5, lerobot, rlds
 from vla_recorder.lerobot_layout import load
 
 TRIALS = int(os.environ.get('KILL_TRIALS', '10'))
@@ -28,7 +28,13 @@ def seeds_lerobot(folder: Path) -> list[int]:
     return [lerobot.read_episode(folder, k).seed for k in range(count)]
 
 
-@pytest.mark.parametrize(('kind', 'seeds'), [('hdf5', seeds_hdf5), ('lerobot', seeds_lerobot)])
+def seeds_rlds(folder: Path) -> list[int]:
+    reader = rlds.open_reader(folder)
+    return [reader.read(k).seed for k in range(len(reader))]
+
+
+@pytest.mark.parametrize(('kind', 'seeds'), [
+    ('hdf5', seeds_hdf5), ('lerobot', seeds_lerobot), ('rlds', seeds_rlds)])
 def test_every_finished_episode_survives_a_kill(
     tmp_path: Path, kind: str, seeds: Callable[[Path], list[int]]
 ) -> None:

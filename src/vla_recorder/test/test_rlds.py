@@ -1,0 +1,353 @@
+"""RLDS folders: what comes back, what is refused, and what others wrote."""
+
+from dataclasses import replace
+import json
+from pathlib import Path
+
+import cv2
+from made_up_episodes import assert_equal, make_episode, make_images, START_NS
+from made_up_rates import make_mixed_episode
+import numpy as np
+import pytest
+from vla_core.episode import Episode, Stream
+from vla_core.errors import InvalidDataError
+from vla_core.lazy import is_lazy
+from vla_core.spec import load_robot
+from vla_recorder import rlds, rlds_example, tfrecord
+from vla_recorder.formats import WriteOptions
+from vla_recorder.rlds_columns import paths_of
+from vla_recorder.rlds_layout import find, Info, Split
+
+OPTIONS = WriteOptions(name='made_up')
+
+
+def write(folder: Path, *episodes: Episode, options: WriteOptions = OPTIONS) -> Path:
+    writer = rlds.open_writer(folder, options)
+    for episode in episodes:
+        writer.write(episode)
+    writer.close()
+    return find(folder)[0]
+
+
+def test_write_then_read_is_identity(tmp_path: Path) -> None:
+    episodes = [make_episode(3 + k, k, success) for k, success in enumerate((True, None, False))]
+    write(tmp_path, *episodes[:2])
+    write(tmp_path, episodes[2])
+    reader = rlds.open_reader(tmp_path)
+    assert len(reader) == 3
+    for index in (2, 0, 1):
+        assert_equal(reader.read(index), episodes[index])
+
+
+def test_many_rates_and_types_come_back_bit_by_bit(tmp_path: Path) -> None:
+    episodes = [make_mixed_episode(6, k) for k in range(2)]
+    reader = rlds.open_reader(write(tmp_path, *episodes))
+    for index, episode in enumerate(episodes):
+        assert_equal(reader.read(index), episode)
+
+
+def test_a_read_episode_written_again_is_the_same_file(tmp_path: Path) -> None:
+    first = write(tmp_path / 'a', make_mixed_episode())
+    second = write(tmp_path / 'b', rlds.open_reader(first).read(0))
+    for name in ('features.json', 'dataset_info.json', 'made_up-train.tfrecord-00000'):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_pictures_stay_packed_until_they_are_asked_for(tmp_path: Path) -> None:
+    episode = rlds.open_reader(write(tmp_path, make_mixed_episode())).read(0)
+    lazy = {name for name, stream in episode.streams.items() if is_lazy(stream.values)}
+    assert lazy == {name for name in episode.streams if name.startswith((
+        'observation/images', 'observation/depth', 'observation/tactile', 'observation/heat'))}
+
+
+def test_instants_without_a_fresh_sample_lose_no_number(tmp_path: Path) -> None:
+    episode = make_mixed_episode()
+    joints = episode.streams['observation/state/joint_position']
+    late = Stream(joints.stamps_ns[15:], joints.values[15:])
+    episode = replace(episode, streams={
+        **episode.streams, 'observation/state/joint_position': late})
+    got = rlds.open_reader(write(tmp_path, episode)).read(0)
+    for name in ('action', 'observation/state/joint_position', 'observation/state/wrench'):
+        assert got.streams[name].values.tobytes() == episode.streams[name].values.tobytes()
+        assert (got.streams[name].stamps_ns == episode.streams[name].stamps_ns).all()
+    stamps = got.streams['observation/images/static'].stamps_ns
+    whole = episode.streams['observation/images/static']
+    rows = np.searchsorted(whole.stamps_ns, stamps)
+    assert 0 < len(stamps) < len(whole)
+    assert (got.streams['observation/images/static'].values[:] == whole.values[rows]).all()
+
+
+def test_jpeg_is_smaller_and_near_for_colour_only(tmp_path: Path) -> None:
+    episode = make_mixed_episode()
+    plain = write(tmp_path / 'png', episode)
+    packed = write(tmp_path / 'jpeg', episode, options=replace(OPTIONS, compress=True))
+    got = rlds.open_reader(packed).read(0)
+    camera, touch = 'observation/images/static', 'observation/tactile/left'
+    error = np.abs(got.streams[camera].values[:].astype(int) - episode.streams[camera].values)
+    assert 0 < error.mean() < 4
+    assert (got.streams[touch].values[:] == episode.streams[touch].values).all()
+    assert 'jpeg' in (packed / 'features.json').read_text()
+    assert 'jpeg' not in (plain / 'features.json').read_text()
+
+
+def test_the_rules_of_the_robot_decide(tmp_path: Path) -> None:
+    robot = load_robot('panda')
+    episode = make_episode()
+    got = rlds.open_reader(write(tmp_path, episode, options=replace(OPTIONS, robot=robot)))
+    assert_equal(got.read(0), episode)
+
+
+def test_no_two_streams_share_a_feature() -> None:
+    streams = ['action', 'action/proposed', 'action_proposed', 'reward', 'stamp/ns', 'is/first',
+               'observation/state/image_a', 'observation/images/a', 'observation/a', 'is/terminal',
+               'observation/state/a', 'observation']
+    paths = paths_of(streams)
+    assert len(set(paths.values())) == len(streams)
+    assert paths['reward'] == 'steps/reward'
+    assert not {'steps/stamp_ns', 'steps/is_first', 'steps/observation'} & set(paths.values())
+
+
+def test_a_stream_takes_the_place_of_what_rlds_would_make_up(tmp_path: Path) -> None:
+    episode = make_episode(4)
+    stamps = episode.streams['action'].stamps_ns
+    reward = Stream(stamps, np.array([0.5, -1, 2, 0], np.float32))
+    done = Stream(stamps, np.array([False, True, False, True]))
+    episode = replace(episode, streams={
+        **episode.streams, 'reward': reward, 'is_terminal': done, 'is/first': done})
+    assert_equal(rlds.open_reader(write(tmp_path, episode)).read(0), episode)
+
+
+@pytest.mark.parametrize(('change', 'named'), [
+    ({'observation/images/static': make_images(4, 16, 16)}, 'image_static'),
+    ({'action': np.zeros((4, 6), np.float32)}, 'action'),
+    ({'observation/state/extra': np.zeros(4)}, 'extra'),
+])
+def test_other_features_are_refused_and_the_data_set_stays(
+    tmp_path: Path, change: dict[str, np.ndarray], named: str
+) -> None:
+    first = make_episode(4)
+    folder = write(tmp_path, first)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    stamps = first.streams['action'].stamps_ns
+    odd = replace(first, streams={
+        **first.streams, **{name: Stream(stamps, value) for name, value in change.items()}})
+    with pytest.raises(InvalidDataError, match=f'differ in .*{named}') as caught:
+        write(tmp_path, odd)
+    assert '\n' not in str(caught.value)
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_episode_too_long_for_tensorflow_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('vla_recorder.rlds_encode.LONGEST', 1000)
+    with pytest.raises(InvalidDataError, match=r'episode e0: got \d+ bytes, allowed 1000'):
+        write(tmp_path, make_episode())
+    assert find(tmp_path) == []
+
+
+@pytest.mark.parametrize('damage', ['cut', 'flip', 'empty', 'missing'])
+def test_a_bad_file_is_named_and_the_others_load(tmp_path: Path, damage: str) -> None:
+    episodes = [make_episode(3, k) for k in range(3)]
+    folder = write(tmp_path, *episodes)
+    bad = folder / 'made_up-train.tfrecord-00001'
+    data = bytearray(bad.read_bytes())
+    data[len(data) // 2] ^= 1
+    if damage == 'missing':
+        bad.unlink()
+    else:
+        bad.write_bytes({'cut': bytes(data[:-9]), 'flip': bytes(data), 'empty': b''}[damage])
+    reader = rlds.open_reader(tmp_path)
+    with pytest.raises(InvalidDataError, match=r'tfrecord-00001: episode 1: ') as caught:
+        reader.read(1)
+    assert '\n' not in str(caught.value)
+    for index in (0, 2):
+        assert_equal(reader.read(index), episodes[index])
+
+
+def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    episode = rlds.open_reader(write(tmp_path, make_episode())).read(0)
+    rows = episode.streams['observation/images/static'].values
+    data = bytearray(rows.path.read_bytes())
+    data[rows.places[1][0]:rows.places[1][0] + 8] = bytes(8)
+    rows.path.write_bytes(data)
+    assert rows[0:1].shape == (1, 32, 48, 3)
+    with pytest.raises(InvalidDataError, match=r'episode 0, steps/observation/image_static.*'):
+        rows[1:2]
+
+
+@pytest.mark.parametrize(('file', 'change', 'why'), [
+    ('dataset_info.json', {'fileFormat': 'array_record'}, 'allowed tfrecord'),
+    ('dataset_info.json', {'name': None, 'splits': 7}, 'TypeError'),
+    ('dataset_info.json', {'name': '../../x'}, 'name of a shard'),
+    ('features.json', {'featuresDict': {'features': {}}}, 'allowed those of RLDS: steps'),
+    ('features.json', {'featuresDict': []}, 'allowed the features of TFDS'),
+])
+def test_a_bad_description_is_named(tmp_path: Path, file: str, change: dict, why: str) -> None:
+    path = write(tmp_path, make_episode()) / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InvalidDataError, match=why) as caught:
+        rlds.open_reader(tmp_path)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'template', ['../{DATASET}-{SHARD_INDEX}', '/etc/{SPLIT}', '{X.__class__}'])
+def test_a_shard_stays_in_its_folder(template: str) -> None:
+    split = Split('train', template, (1,), 0)
+    with pytest.raises(InvalidDataError, match='name of a shard'):
+        Info('x', '1.0.0', (split,)).shard(split, 0)
+
+
+@pytest.mark.parametrize('name', ['', '../x', 'a-b', '1a', 'a b', 'a' * 200])
+def test_a_name_that_tfds_refuses_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidDataError, match='name of the data set'):
+        rlds.open_writer(tmp_path, WriteOptions(name=name))
+
+
+def test_what_a_killed_writer_left_is_not_counted_and_goes(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_episode(3, 0))
+    (folder / 'made_up-train.tfrecord-00001').write_bytes(b'half an epi')
+    (folder / '.1-2.partial').write_bytes(b'half')
+    (folder / 'notes.txt').write_text('of the user')
+    assert len(rlds.open_reader(tmp_path)) == 1
+    write(tmp_path, make_episode(3, 1))
+    assert [rlds.open_reader(tmp_path).read(k).seed for k in range(2)] == [0, 1]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'dataset_info.json', 'features.json', 'made_up-train.tfrecord-00000',
+        'made_up-train.tfrecord-00001', 'notes.txt']
+
+
+def test_one_folder_is_asked_for(tmp_path: Path) -> None:
+    for name in 'ab':
+        write(tmp_path, make_episode(), options=WriteOptions(name=name))
+    assert rlds.holds(tmp_path) and not rlds.holds(tmp_path / 'c')
+    with pytest.raises(InvalidDataError, match='name it'):
+        rlds.open_reader(tmp_path)
+
+
+def test_a_closed_writer_refuses(tmp_path: Path) -> None:
+    writer = rlds.open_writer(tmp_path, OPTIONS)
+    writer.close()
+    with pytest.raises(InvalidDataError, match=r'after close\(\)'):
+        writer.write(make_episode())
+
+
+FOREIGN = {  # what TFDS would write of a data set in the manner of Open X-Embodiment
+    'observation': {
+        'image': {'image': {'shape': {'dimensions': ['-1', '-1', '3']}, 'dtype': 'uint8',
+                            'encodingFormat': 'png'}},
+        'state': {'tensor': {'shape': {'dimensions': ['2']}, 'dtype': 'float64',
+                             'encoding': 'none'}},
+        'note': {'text': {}},
+        'odd': {'audio': {}}},
+    'action': {'tensor': {'shape': {'dimensions': ['7']}, 'dtype': 'float32'}},
+    'is_first': {'tensor': {'shape': {}, 'dtype': 'bool'}},
+    'reward': {'tensor': {'shape': {}, 'dtype': 'float32'}},
+    'language_instruction': {'text': {}}}
+
+
+def nest(tree: dict) -> dict:
+    """Return features.json of nested features."""
+    return {'featuresDict': {'features': {
+        name: node if set(node) & {'image', 'tensor', 'text', 'audio', 'sequence'} - {'image'}
+        or set(node.get('image', {})) & {'dtype'} else nest(node)
+        for name, node in tree.items()}}}
+
+
+def legacy(node: dict) -> dict:
+    """Return a node in the form of TFDS before 4.6: the content as text."""
+    return {'type': 'tensorflow_datasets.core.features.features_dict.FeaturesDict',
+            'content': json.dumps(node['featuresDict']),
+            'proto_cls': 'tensorflow_datasets.FeaturesDict'}
+
+
+def write_foreign(folder: Path, texts: tuple[str, ...], old: bool = False) -> Path:
+    """Write two shards of two episodes of 3 steps as others do."""
+    folder.mkdir(parents=True)
+    tree = {'steps': {'sequence': {'feature': nest(FOREIGN), 'length': '-1'}},
+            'episode_metadata': {'file_path': {'text': {}},
+                                 'rate': {'tensor': {'shape': {}, 'dtype': 'float32'}}}}
+    features = nest(tree)
+    (folder / 'features.json').write_text(json.dumps(legacy(features) if old else features))
+    (folder / 'dataset_info.json').write_text(json.dumps(
+        {'name': 'toto', 'version': '0.1.0', 'splits': [
+            {'name': 'train', 'shardLengths': ['2', '2'], 'numBytes': '1'}]}))
+    images = make_images(3, 8, 10)
+    for shard in range(2):
+        with (folder / f'toto-train.tfrecord-{shard:05d}-of-00002').open('wb') as file:
+            for number in range(2):
+                value = 10 * shard + number
+                length, pieces = rlds_example.example({
+                    'steps/observation/image': rlds_example.texts(
+                        cv2.imencode('.png', image[..., ::-1])[1].tobytes() for image in images),
+                    'steps/observation/state': rlds_example.floats(np.full((3, 2), value)),
+                    'steps/observation/note': rlds_example.texts([b'a', b'b', b'c']),
+                    'steps/action': rlds_example.floats(np.full((3, 7), value)),
+                    'steps/is_first': rlds_example.integers(np.array([1, 0, 0])),
+                    'steps/reward': rlds_example.floats(np.array([0, 0, 1])),
+                    'steps/language_instruction': rlds_example.texts(
+                        text.encode() for text in texts),
+                    'episode_metadata/file_path': rlds_example.texts([b'raw/1']),
+                    'episode_metadata/rate': rlds_example.floats(np.array([0.5])),
+                })
+                tfrecord.write_record(file, length, pieces)
+    return folder
+
+
+@pytest.mark.parametrize('old', [False, True])
+def test_what_others_wrote_is_read(tmp_path: Path, old: bool) -> None:
+    write_foreign(tmp_path / 'toto' / '0.1.0', ('push it',) * 3, old)
+    reader = rlds.open_reader(tmp_path, fps=5)
+    assert len(reader) == 4
+    episode = reader.read(3)
+    assert (episode.episode_id, episode.robot, episode.success) == (
+        'toto-train-000003', 'unknown', None)
+    assert (episode.instruction, episode.subtasks) == ('push it', ())
+    assert episode.meta['file_path'] == 'raw/1' and episode.meta['rate'] == 0.5
+    assert set(episode.streams) == {
+        'observation/images/image', 'observation/state/state', 'action', 'reward'}
+    image = episode.streams['observation/images/image']
+    assert (image.values[:] == make_images(3, 8, 10)).all()
+    assert image.stamps_ns.tolist() == [0, 200_000_000, 400_000_000]
+    assert episode.streams['observation/state/state'].values.dtype == np.float64
+    assert (episode.streams['action'].values == 11).all()
+
+
+def test_a_text_that_changes_makes_subtasks(tmp_path: Path) -> None:
+    write_foreign(tmp_path / 'toto', ('reach', 'grasp', 'grasp'))
+    spans = rlds.open_reader(tmp_path).read(0).subtasks
+    assert [(span.start_ns, span.end_ns, span.text) for span in spans] == [
+        (0, 100_000_000, 'reach'), (100_000_000, 200_000_000, 'grasp')]
+
+
+def test_what_others_wrote_can_be_written_as_ours(tmp_path: Path) -> None:
+    episode = rlds.open_reader(write_foreign(tmp_path / 'toto', ('push it',) * 3)).read(1)
+    assert_equal(rlds.open_reader(write(tmp_path / 'ours', episode)).read(0), episode)
+
+
+def test_others_data_set_is_never_appended_to(tmp_path: Path) -> None:
+    folder = write_foreign(tmp_path / 'toto', ('push it',) * 3)
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(InvalidDataError, match='others wrote'):
+        rlds.open_writer(folder, OPTIONS)
+    assert before == sorted(path.name for path in folder.iterdir())
+
+
+def test_records_before_a_damaged_one_load(tmp_path: Path) -> None:
+    folder = write_foreign(tmp_path / 'toto', ('push it',) * 3)
+    shard = folder / 'toto-train.tfrecord-00000-of-00002'
+    shard.write_bytes(shard.read_bytes()[:-5])
+    reader = rlds.open_reader(folder)
+    assert [reader.read(index).instruction for index in (0, 2, 3)] == ['push it'] * 3
+    with pytest.raises(InvalidDataError, match=r'00000-of-00002: episode 1: record 1: .*ends'):
+        reader.read(1)
+
+
+def test_an_empty_stream_and_one_picture_alone_come_back(tmp_path: Path) -> None:
+    stamps = np.array([START_NS])
+    episode = replace(make_episode(), streams={
+        'observation/images/only': Stream(stamps, make_images(1)),
+        'sim/nothing': Stream(stamps[:0], np.empty((0, 3))),
+        'observation/state/none_each': Stream(stamps, np.empty((1, 0)))})
+    assert_equal(rlds.open_reader(write(tmp_path, episode)).read(0), episode)
