@@ -53,6 +53,10 @@ def test_stamps_that_do_not_grow_are_counted_and_move_nothing():
     assert (cadence.count, cadence.disordered, cadence.max_gap_s) == (5, 2, 0.02)
 
 
+def test_messages_of_one_instant_have_no_rate():
+    assert measured([5.0, 5.0], None, 10.0).rate_hz == 0.0
+
+
 def test_a_report_survives_json_and_its_line_names_only_blemishes():
     report = {'static/image': measured([k * 10.0 for k in range(20)], None, 1190.0),
               'joint_states': measured([float(k) for k in range(100)], 1000.0, 100.0),

@@ -79,7 +79,7 @@ class CadenceMeter:
             max_gap_ns = max(max_gap_ns, end_ns - last_ns)
         span_ns = last_ns - self._first_ns
         return Cadence(
-            self.count, (self.count - 1) * 1e9 / span_ns if self.count > 1 else 0.0,
+            self.count, (self.count - 1) * 1e9 / span_ns if span_ns > 0 else 0.0,
             max_gap_ns / 1e9, gaps, self._max_age_ns / 1e9, self.dropped, self.disordered)
 
     def _interval(self, span_ns: int) -> None:

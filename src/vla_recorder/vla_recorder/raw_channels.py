@@ -35,7 +35,7 @@ class Channel:
     stamp: Stamp = Stamp.HEADER
     regular: bool = True  # comes by the clock, not when something happens
     latched: bool = False  # said once, before the episode: it is repeated at its beginning
-    depth: int = 100  # messages the middleware keeps for a node that is behind
+    fast: bool = False  # up to 1 kHz
 
 
 def channels_of(robot: RobotSpec) -> tuple[Channel, ...]:
@@ -50,15 +50,15 @@ def channels_of(robot: RobotSpec) -> tuple[Channel, ...]:
                  for finger in robot.tactile)
     return (
         *cameras, *gels,
-        Channel('joint_states', 'sensor_msgs/msg/JointState', depth=2000),
-        Channel('tf', 'tf2_msgs/msg/TFMessage', stamp=Stamp.FIRST, depth=2000),
+        Channel('joint_states', 'sensor_msgs/msg/JointState', fast=True),
+        Channel('tf', 'tf2_msgs/msg/TFMessage', stamp=Stamp.FIRST, fast=True),
         Channel('tf_static', 'tf2_msgs/msg/TFMessage', stamp=Stamp.NONE,
                 regular=False, latched=True),
-        Channel('wrench', 'geometry_msgs/msg/WrenchStamped', depth=2000),
+        Channel('wrench', 'geometry_msgs/msg/WrenchStamped', fast=True),
         Channel('robot_description', 'std_msgs/msg/String', stamp=Stamp.NONE,
                 regular=False, latched=True),
         Channel(f'{robot.controller.name}/joint_trajectory',
-                'trajectory_msgs/msg/JointTrajectory', regular=False, depth=2000),
+                'trajectory_msgs/msg/JointTrajectory', regular=False, fast=True),
         Channel('action_chunk', 'vla_interfaces/msg/ActionChunk', regular=False),
         Channel('subtask', 'vla_interfaces/msg/Subtask', regular=False),
         Channel('control_status', 'vla_interfaces/msg/ControlStatus', regular=False,

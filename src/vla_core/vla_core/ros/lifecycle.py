@@ -69,10 +69,20 @@ class VlaLifecycleNode(LifecycleNode):
         return self._own(self.create_publisher(kind, topic, profile))
 
     def listen(
-        self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile
+        self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile,
+        *, raw: bool = False,
     ) -> Subscription:
-        """Return a subscription that is heard while the node is active."""
-        return self._own(self.create_subscription(kind, topic, self.guarded(callback), profile))
+        """Return a subscription that is heard while the node is active.
+
+        A `raw` one hands over the bytes of each message as they came.
+        """
+        return self._own(self.create_subscription(
+            kind, topic, self.guarded(callback), profile, raw=raw))
+
+    def forget(self, entity: Publisher | Subscription | Service | Timer) -> None:
+        """Destroy one of the node's entities before cleanup."""
+        self._entities.remove(entity)
+        self._destroy(entity)
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """Return a timer on the steady clock that fires while the node is active."""

@@ -25,6 +25,8 @@ COMMAND = _profile(10, reliable=True, latched=True)  # observations, subtasks, c
 EVENT = _profile(200, reliable=True, latched=True)  # ticks, acknowledgements, outcomes
 SET_POINT = _profile(10, reliable=True)  # to and from an arm's controller: an old one is none
 RECORD = _profile(100, reliable=True)  # the recorder: rides out a slow disk
+RECORD_FAST = _profile(2000, reliable=True)  # the same of joints at 1 kHz
+RECORD_UNRELIABLE = _profile(2000, reliable=False)  # of a sensor that is published so
 LATCHED = _profile(1, reliable=True, latched=True)  # robot_description, status, outcome
 TF_STATIC = _profile(100, reliable=True, latched=True)
 CLOCK = _profile(1, reliable=False)
