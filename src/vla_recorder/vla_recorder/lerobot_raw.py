@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from vla_core.episode import Stream
 from vla_core.errors import InvalidDataError
-from vla_recorder.lerobot_parquet import open_parquet
+from vla_recorder.lerobot_parquet import one_line, open_parquet
 from vla_recorder.table import Table
 
 
@@ -39,16 +39,21 @@ def read_raw(path: Path) -> Table:
     """Return a Table without columns: what was kept beside them."""
     with open_parquet(path) as file:
         table = file.read()
-        try:
-            parts = {field.name: _to_numpy(table[field.name], field) for field in table.schema}
-            dropped = json.loads(table.schema.metadata[b'dropped'])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise InvalidDataError(f'{path}: not the raw streams of an episode') from error
+    try:
+        return _restored(table)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InvalidDataError(
+            f'{path}: not the raw streams of an episode ({one_line(error)})') from error
+
+
+def _restored(table: pa.Table) -> Table:
+    parts = {field.name: _to_numpy(table[field.name], field) for field in table.schema}
     found = {kind: {name.removesuffix(f':{kind}'): part for name, part in parts.items()
                     if name.endswith(f':{kind}')}
              for kind in ('stamps_ns', 'values', 'shown_ns', 'age_s')}
     beside = {name: Stream(found['stamps_ns'][name], values)
               for name, values in found['values'].items()}
+    dropped = json.loads((table.schema.metadata or {})[b'dropped'])
     return Table(np.empty(0, np.int64), {}, beside, found['shown_ns'], found['age_s'], dropped)
 
 
@@ -57,6 +62,8 @@ def _one_row(values: pa.Array) -> pa.Array:
 
 
 def _to_numpy(column: pa.ChunkedArray, field: pa.Field) -> np.ndarray:
+    if not pa.types.is_list(field.type) or not field.metadata:
+        raise ValueError(f'{field.name} is {field.type}')
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     shape = tuple(json.loads(field.metadata[b'shape']))
     return flat.astype(field.metadata[b'dtype'].decode(), copy=False).reshape(shape)

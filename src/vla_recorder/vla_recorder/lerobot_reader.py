@@ -35,6 +35,7 @@ class LeRobotReader:
         self._info = read_info(self._root)
         self._tasks: dict[int, str] | None = None
         self._lines: dict[int, dict] | None = None  # once meta/episodes was searched
+        self._broken = ''  # a file of it that cannot be read
         self._open: WeakSet[VideoFrames | ImageColumn] = WeakSet()
 
     def __len__(self) -> int:
@@ -138,13 +139,22 @@ class LeRobotReader:
                 found = _lines(likely)
                 if index in found:
                     return found[index]
-            self._lines = {}
-            for path in sorted((self._root / 'meta/episodes').glob('*/*.parquet')):
-                self._lines |= _lines(path)
+            self._lines, self._broken = _all_lines(self._root / 'meta/episodes')
         if index not in self._lines:
             raise InvalidDataError(
-                f'{self._root / "meta/episodes"}: got no line of the episode')
+                self._broken or f'{self._root / "meta/episodes"}: got no line of the episode')
         return self._lines[index]
+
+
+def _all_lines(folder: Path) -> tuple[dict[int, dict], str]:
+    """Return what all files of meta/episodes say, and what is wrong with the first broken one."""
+    lines, broken = {}, ''
+    for path in sorted(folder.glob('*/*.parquet')):
+        try:
+            lines |= _lines(path)
+        except InvalidDataError as error:
+            broken = broken or str(error)
+    return lines, broken
 
 
 def _lines(path: Path) -> dict[int, dict]:

@@ -18,6 +18,7 @@ from vla_core.errors import InvalidDataError
 OPTIONS = {'crf': '22', 'preset': 'ultrafast', 'g': '2', 'bf': '0'}
 _BT601 = 6  # the matrix swscale uses when nothing is said: say it, so that every reader agrees
 _LIMITED = 1
+_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError)
 _JUMP_S = 1.0  # further ahead than this it is cheaper to seek than to decode through
 
 
@@ -86,7 +87,7 @@ class VideoFrames:
         try:
             for k, time_s in enumerate(times.tolist()):
                 out[k] = self._frame(time_s)
-        except (OSError, ValueError, IndexError) as error:  # FFmpegError is one of the first two
+        except _ERRORS as error:
             self.close()
             if isinstance(error, InvalidDataError):
                 raise
@@ -104,7 +105,7 @@ class VideoFrames:
         try:
             self._container = av.open(str(self._path))
             self._container.streams.video[0].codec_context.thread_count = 1
-        except (OSError, ValueError, IndexError) as error:
+        except _ERRORS as error:
             raise _unreadable(self._path, error) from error
 
     def _frame(self, time_s: float) -> np.ndarray:

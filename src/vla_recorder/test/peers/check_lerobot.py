@@ -141,6 +141,8 @@ def check_item(item: dict, episode: Episode, ours: Episode, k: int, worst: dict)
         assert error < CODEC_ERROR, (name, k, error)
     for camera in ('static', 'wrist'):
         depth = shown(episode, f'observation/depth/{camera}', action.stamps_ns[k])
+        if LANGUAGE and depth.dtype.kind == 'f':  # LeRobot 0.6 gives millimetres
+            depth = depth * np.float32(1000)
         got = item[f'observation.images.{camera}_depth'].numpy()
         assert np.array_equal(got[0], depth.astype(got.dtype), equal_nan=depth.dtype.kind == 'f')
 
