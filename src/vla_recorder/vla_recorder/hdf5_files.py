@@ -16,8 +16,8 @@ import h5py
 import numpy as np
 from vla_core.episode import Stream
 from vla_core.errors import InvalidDataError
-from vla_core.lazy import blocks, Values
-from vla_recorder.hdf5_streams import CHECKSUMS, crc, LAST_AXIS, STAMPS, STREAM
+from vla_core.lazy import Values
+from vla_recorder.hdf5_streams import CHECKSUMS, crc, crc_of, LAST_AXIS, STAMPS, STREAM
 from vla_recorder.table import is_picture
 
 _OPEN = 16  # files at a time: a data set has more than a process may open
@@ -103,14 +103,25 @@ def member(group: h5py.Group, place: str, kind: type = h5py.Dataset) -> h5py.Gro
 
 def plain(data: h5py.Dataset) -> h5py.Dataset:
     """Return `data` if it holds numbers in its own file, else raise InvalidDataError."""
-    where = f'{data.file.filename}: {data.name}'
     if data.dtype.kind not in 'biuf':
-        raise InvalidDataError(f'{where}: got {data.dtype} values, allowed numbers')
-    if data.shape is None or not data.shape:
+        raise InvalidDataError(
+            f'{data.file.filename}: {data.name}: got {data.dtype} values, allowed numbers')
+    return in_file(data)
+
+
+def in_file(data: h5py.Dataset) -> h5py.Dataset:
+    """Return `data` if it has rows and they are in its own file, else raise InvalidDataError."""
+    where = f'{data.file.filename}: {data.name}'
+    if not data.shape:
         raise InvalidDataError(f'{where}: got shape {data.shape}, allowed (N, ...)')
     if data.is_virtual or data.external:
         raise InvalidDataError(f'{where}: got values of another file, allowed its own alone')
     return data
+
+
+def has(group: h5py.Group, name: str) -> bool:
+    """Say whether a group has a member, without looking where a link leads."""
+    return group.get(name, getlink=True) is not None
 
 
 def find_streams(root: h5py.Group) -> dict[str, h5py.Dataset]:
@@ -166,10 +177,7 @@ def verify_streams(root: h5py.Group) -> None:
     """Hold every stream against its checksum; InvalidDataError names the first that differs."""
     checksums = _checksums(root)
     for name, data in find_streams(root).items():
-        got = 0
-        for block in blocks(plain(data)):
-            got = crc(block, got)
-        _compare(data, name, checksums, got)
+        _compare(data, name, checksums, crc_of(plain(data)))
 
 
 def lazy_rows(files: OpenFiles, path: Path) -> Callable[[str, h5py.Dataset], Values]:

@@ -29,10 +29,10 @@ from vla_core.errors import InvalidDataError
 from vla_core.lazy import Values
 from vla_recorder.formats import WriteOptions
 from vla_recorder.hdf5_files import load_streams, member
-from vla_recorder.hdf5_streams import frames_of, is_of, save_view, StreamGroup
+from vla_recorder.hdf5_streams import frames_of, StreamGroup
 from vla_recorder.header import header_from_json, header_to_json
 from vla_recorder.store import check_name
-from vla_recorder.table import is_picture, rules_of, Table
+from vla_recorder.table import rules_of, Table
 
 FORMAT = 'vla-hdf5-2'
 READABLE = (FORMAT, 'vla-hdf5-1')
@@ -60,7 +60,7 @@ def load_episode(
 
 def save_episode(episode: Episode, path: Path, options: WriteOptions) -> None:
     """Write one episode into a new file."""
-    frames = frames_of(episode, rules_of(options.robot) if options.robot else None)
+    frames = _frames(episode, options)
     steps = len(frames.stamps_ns) if frames and ACTION in frames.columns else 0
     with h5py.File(path, 'w', libver='latest') as file:
         demo = file.create_group(DEMO)
@@ -71,6 +71,13 @@ def save_episode(episode: Episode, path: Path, options: WriteOptions) -> None:
         _save_streams(episode, demo, frames, options.compress)
         if steps:
             _save_outcome(episode, demo, steps)
+
+
+def _frames(episode: Episode, options: WriteOptions) -> Table | None:
+    try:
+        return frames_of(episode, rules_of(options.robot) if options.robot else None)
+    except InvalidDataError:
+        return None  # nothing tells the instants, or none is fresh: no demonstration, but kept
 
 
 def _save_header(episode: Episode, demo: h5py.Group) -> None:
@@ -88,18 +95,8 @@ def _save_streams(
 ) -> None:
     group = StreamGroup(demo, compress)
     for name, stream in episode.streams.items():
-        place = _place(name)
-        shown = frames is not None and name in frames.columns
-        if is_of(frames, stream):
-            group.save(group.free(place), name, stream, _has_last_axis(name, place, stream))
-            continue
-        raw = group.free(f'streams/{name.replace("/", "_")}')
-        source = group.save(raw, name, stream, _has_last_axis(name, place, stream))
-        if shown and is_picture(name):
-            save_view(demo, group.free(place), source, frames.columns[name])
-        elif shown:
-            rows = frames.columns[name]
-            demo[group.free(place)] = rows.reshape(len(rows), *source.shape[1:])
+        place, raw = _place(name), f'streams/{name.replace("/", "_")}'
+        group.show(place, raw, name, stream, frames, _has_last_axis(name, place, stream))
     group.finish()
 
 

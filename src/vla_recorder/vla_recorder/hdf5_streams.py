@@ -10,7 +10,7 @@ of rendered pictures, 61 % of noisy ones. LZF took a fifth to a half more; PNG a
 large pictures, but no library of others would read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 import json
 
@@ -18,7 +18,6 @@ import crc32c
 import h5py
 import numpy as np
 from vla_core.episode import Episode, Stream
-from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks, is_lazy, LazyArray
 from vla_core.spec import StreamSpec
 from vla_recorder.table import is_picture, Table, tabulate
@@ -26,15 +25,22 @@ from vla_recorder.table import is_picture, Table, tabulate
 STREAM, STAMPS = 'stream', 'stamps'  # attributes of a stream's dataset: name, place
 LAST_AXIS = 'last_axis'  # of some: the stream lacks the axis of length 1 at the dataset's end
 CHECKSUMS = 'crc32c'  # attribute of the group: JSON of stream -> CRC-32C of its bytes
+Pack = Callable[[h5py.Group, str, str, Stream], h5py.Dataset | None]
 _DEFLATED = {'compression': 'gzip', 'compression_opts': 1, 'shuffle': True}
 
 
 class StreamGroup:
     """Writes streams into a group; of lazy values never more than a block in memory."""
 
-    def __init__(self, group: h5py.Group, compress: bool = False) -> None:
+    def __init__(
+        self, group: h5py.Group, compress: bool = False, stamps: str = 'stamps_ns',
+        pack: Pack | None = None,
+    ) -> None:
+        """Keep stamps below the place `stamps`; `pack` may write streams in a way of its own."""
         self._group = group
         self._compress = compress
+        self._below = stamps
+        self._pack = pack
         self._stamps: dict[bytes, str] = {}  # content -> place
         self._taken: set[str] = set()
         self._checksums: dict[str, int] = {}
@@ -50,6 +56,11 @@ class StreamGroup:
         self, place: str, name: str, stream: Stream, last_axis: bool = False
     ) -> h5py.Dataset:
         """Write a stream at `place`; with `last_axis` an axis of length 1 is added."""
+        packed = self._pack(self._group, place, name, stream) if self._pack else None
+        if packed is not None:
+            self._checksums[name] = crc_of(packed)
+            self.mark(packed, name, stream.stamps_ns)
+            return packed
         shape = (*stream.values.shape, 1) if last_axis else stream.values.shape
         chunked = self._compress and is_picture(name) and 0 not in shape
         packing = {'chunks': (1, *shape[1:]), **_DEFLATED} if chunked else {}
@@ -65,6 +76,23 @@ class StreamGroup:
             data.attrs[LAST_AXIS] = True
         return data
 
+    def show(
+        self, place: str, raw: str, name: str, stream: Stream, frames: Table | None,
+        last_axis: bool = False,
+    ) -> None:
+        """Write a stream at `place`; with other stamps than the frames' at `raw`, shown there."""
+        if frames is not None and np.array_equal(frames.stamps_ns, stream.stamps_ns):
+            self.save(self.free(place), name, stream, last_axis)
+            return
+        source = self.save(self.free(raw), name, stream, last_axis)
+        if frames is None or name not in frames.columns or place == raw:
+            return
+        rows = frames.columns[name]
+        if is_picture(name):
+            save_view(self._group, self.free(place), source, rows)
+        else:
+            self._group[self.free(place)] = rows.reshape(len(rows), *source.shape[1:])
+
     def finish(self) -> None:
         """Write the checksums."""
         self._group.attrs[CHECKSUMS] = json.dumps(self._checksums)
@@ -77,26 +105,18 @@ class StreamGroup:
     def _place_of(self, stamps_ns: np.ndarray) -> str:
         content = stamps_ns.tobytes()
         if content not in self._stamps:
-            place = f'stamps_ns/{len(self._stamps)}'
+            place = f'{self._below}/{len(self._stamps)}'
             self._group.create_dataset(place, data=stamps_ns)
             self._stamps[content] = place
         return self._stamps[content]
 
 
-def frames_of(episode: Episode, rules: Mapping[str, StreamSpec] | None) -> Table | None:
-    """Return the episode's frames, pictures as their row numbers; None where it has none."""
+def frames_of(episode: Episode, rules: Mapping[str, StreamSpec] | None) -> Table:
+    """Return the episode's frames, pictures as their row numbers; see `tabulate`."""
     streams = {
         name: Stream(stream.stamps_ns, np.arange(len(stream))) if is_picture(name) else stream
         for name, stream in episode.streams.items()}
-    try:
-        return tabulate(replace(episode, streams=streams), rules)
-    except InvalidDataError:
-        return None
-
-
-def is_of(frames: Table | None, stream: Stream) -> bool:
-    """Say whether the stream has the very stamps of the frames."""
-    return frames is not None and np.array_equal(frames.stamps_ns, stream.stamps_ns)
+    return tabulate(replace(episode, streams=streams), rules)
 
 
 def save_view(group: h5py.Group, place: str, source: h5py.Dataset, rows: np.ndarray) -> None:
@@ -112,6 +132,14 @@ def save_view(group: h5py.Group, place: str, source: h5py.Dataset, rows: np.ndar
 def crc(values: np.ndarray, before: int = 0) -> int:
     """Return the CRC-32C of the bytes of `values`, after those of which it was `before`."""
     return crc32c.crc32c(np.ascontiguousarray(values).reshape(-1).view(np.uint8), before)
+
+
+def crc_of(data: h5py.Dataset) -> int:
+    """Return the CRC-32C of a dataset as it lies in the file."""
+    checksum = 0
+    for block in blocks(data):
+        checksum = crc(block, checksum)
+    return checksum
 
 
 def _copy(values: LazyArray, data: h5py.Dataset) -> int:
