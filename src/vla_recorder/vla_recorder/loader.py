@@ -99,24 +99,28 @@ class Loader:
             raise IndexError(f'sample: got {index}, allowed 0 to {len(self) - 1}')
         return self._read(np.array([index % len(self)]), self._raise).sample(0)
 
-    def batch(self, indices: Sequence[int] | np.ndarray) -> SampleBatch:
+    def batch(
+        self, indices: Sequence[int] | np.ndarray, out: Mapping[str, np.ndarray] | None = None
+    ) -> SampleBatch:
         """Return samples in the order asked for, read in the order they lie on the disk.
 
         A sample whose picture cannot be read is left out and told of once an episode in the
-        log; InvalidDataError only where none is left.
+        log; InvalidDataError only where none is left. `out` (camera -> (B, H, W, 3) uint8) takes
+        the pictures, in its first rows where some are left out.
         """
-        return self._read(np.asarray(indices, dtype=np.int64), self._report)
+        return self._read(np.asarray(indices, dtype=np.int64), self._report, out)
 
     def close(self) -> None:
         """Close the files; they open again when they are needed."""
         self._cache.close()
 
     def _read(
-        self, indices: np.ndarray, bad: Callable[[EpisodeRows, InvalidDataError], None]
+        self, indices: np.ndarray, bad: Callable[[EpisodeRows, InvalidDataError], None],
+        out: Mapping[str, np.ndarray] | None = None,
     ) -> SampleBatch:
         episode = np.searchsorted(self._ends, indices, side='right')
         frame = indices - (self._ends[episode] - self._lengths()[episode])
-        images = {
+        images = out or {
             camera: np.empty((len(indices), pictures.height, pictures.width, 3), np.uint8)
             for camera, pictures in self.episodes[0].pictures.items()}
         good = np.ones(len(indices), dtype=bool)
@@ -134,7 +138,9 @@ class Loader:
                     f'batch: got {len(good)} samples none of which can be read, the first of '
                     f'{self.episodes[episode[0]].name}')
             episode, frame = episode[good], frame[good]
-            images = {camera: pixels[good] for camera, pixels in images.items()}
+            for pixels in images.values():
+                pixels[:len(frame)] = pixels[good]
+            images = {camera: pixels[:len(frame)] for camera, pixels in images.items()}
         return self._numbers(episode, frame, images)
 
     def _numbers(

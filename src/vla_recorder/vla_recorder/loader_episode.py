@@ -11,7 +11,8 @@ from vla_core.errors import InvalidDataError
 from vla_recorder.frame_cache import FrameCache
 from vla_recorder.loader_video import decode_through_container, VideoIndex
 
-STATE = (TOOL_POSE, GRIPPER, JOINT_POSITION)  # in the order of LeRobot's observation.state
+# In the order of LeRobot's observation.state; the last is what a robot of others tells of itself.
+STATE = (TOOL_POSE, GRIPPER, JOINT_POSITION, 'observation/state/state')
 
 
 class Pictures(Protocol):

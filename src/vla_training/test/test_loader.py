@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 from training_fakes import write_episodes
 from vla_core.errors import InvalidDataError
 from vla_recorder.loader import Loader, open_loader
@@ -19,6 +20,15 @@ def loader(tmp_path_factory: pytest.TempPathFactory) -> Loader:
 def seen(batches: BatchLoader) -> list[tuple[int, int]]:
     return [pair for batch in batches
             for pair in zip(batch.episode.tolist(), batch.frame.tolist())]
+
+
+def test_a_data_loader_of_torch_reads_the_same(loader: Loader) -> None:
+    lists = [[7, 2], [0]]
+    batches = DataLoader(TorchSamples(loader), batch_size=None, sampler=lists, num_workers=1)
+    for indices, batch in zip(lists, batches, strict=True):
+        wanted = loader.batch(indices)
+        assert batch.images['wrist'].numpy().tobytes() == wanted.images['wrist'].tobytes()
+        assert batch.frame.tolist() == wanted.frame.tolist()
 
 
 def test_a_batch_holds_the_samples_of_the_loader(loader: Loader) -> None:
@@ -40,6 +50,7 @@ def test_an_epoch_has_every_sample_once_whoever_reads(loader: Loader, processes:
     assert sorted(first) == sorted(second) == [(e, f) for e in range(4) for f in range(6)]
     assert first != second
     assert first == seen(BatchLoader(loader, 7, seed=4))
+    batches.close()
 
 
 def test_a_restart_goes_on_after_the_last_batch_handed_out(loader: Loader) -> None:
@@ -48,6 +59,7 @@ def test_a_restart_goes_on_after_the_last_batch_handed_out(loader: Loader) -> No
     had = [batch for _, batch in zip(range(3), stopped)]
     again = BatchLoader(loader, 4, seed=0)
     again.load_state_dict(stopped.state_dict())
+    stopped.close()
     taken = [pair for b in had for pair in zip(b.episode.tolist(), b.frame.tolist())]
     assert len(again) == 3
     assert taken + seen(again) == whole

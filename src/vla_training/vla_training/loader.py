@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from vla_core.errors import InvalidDataError
 from vla_recorder.loader import Loader, open_loader, SampleBatch
+from vla_recorder.loader_processes import LoaderProcesses
 from vla_recorder.loader_sampler import ShuffledSampler
-
-_AHEAD = 2  # batches that each process has ready
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,11 @@ class TensorBatch:
 
 
 class TorchSamples(Dataset):
-    """A Loader as torch's DataLoader wants it: a list of indices in, a batch out."""
+    """A Loader as torch's DataLoader wants it: a list of indices in, a batch out.
+
+    For `DataLoader(samples, batch_size=None, sampler=lists of indices)`, where a program is
+    built around one; `BatchLoader` is faster and can be resumed.
+    """
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -83,6 +86,7 @@ class BatchLoader:
         self.loader = loader
         self._batch, self._processes = batch, processes
         self._sampler = ShuffledSampler(len(loader), seed, rank, ranks)
+        self._others: LoaderProcesses | None = None
 
     def __len__(self) -> int:
         """Return how many batches are left of this epoch."""
@@ -93,13 +97,23 @@ class BatchLoader:
         sampler = self._sampler
         rest = sampler.position.rest(sampler.rank, sampler.ranks).tolist()
         lists = [rest[k:k + self._batch] for k in range(0, len(rest), self._batch)]
-        ahead = {'prefetch_factor': _AHEAD} if self._processes else {}
-        batches = DataLoader(
-            TorchSamples(self.loader), batch_size=None, sampler=lists,
-            num_workers=self._processes, worker_init_fn=_begin, **ahead)
-        for indices, batch in zip(lists, batches, strict=True):
+        for indices, batch in zip(lists, self._read(lists), strict=True):
             sampler.position = sampler.position.after(len(indices), sampler.ranks)
-            yield batch
+            yield TensorBatch.of(batch)
+
+    def _read(self, lists: Sequence[Sequence[int]]) -> Iterator[SampleBatch]:
+        if not self._processes:
+            return map(self.loader.batch, lists)
+        if self._others is None:
+            self._others = LoaderProcesses(self.loader, self._batch, self._processes)
+        return self._others.batches(lists)
+
+    def close(self) -> None:
+        """End the processes and close the files; they start again when they are needed."""
+        if self._others is not None:
+            self._others.close()
+            self._others = None
+        self.loader.close()
 
     def state_dict(self) -> dict[str, int]:
         """Return the position after the last batch that was handed out."""
@@ -117,11 +131,6 @@ def open_batches(
     """Open data sets of any format for training."""
     loader = open_loader(paths, chunk, cameras)
     return BatchLoader(loader, batch, seed=seed, processes=processes, rank=rank, ranks=ranks)
-
-
-def _begin(worker: int) -> None:
-    del worker
-    torch.set_num_threads(1)
 
 
 def _tensors(value: object) -> object:
