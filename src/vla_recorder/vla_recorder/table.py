@@ -32,6 +32,7 @@ PICTURES = (IMAGE_PREFIX, DEPTH_PREFIX, TACTILE_PREFIX)
 BROUGHT = (*PICTURES, 'observation/state/')  # to the instants; a frame needs them all
 NEAREST = StreamSpec('nearest', 0.15)  # a rule for pictures without one
 HOLD = StreamSpec('hold', 0.5)  # a rule for any other observation without one
+DECLARED = 'table/'  # begins the keys of an episode's meta that say how its table is made
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,38 @@ def rules_of(robot: RobotSpec) -> dict[str, StreamSpec]:
     return rules
 
 
+def declaration(
+    rules: Mapping[str, StreamSpec], instants: str = '', fps: int | None = None,
+) -> dict[str, str | int]:
+    """Return the meta by which an episode says itself how its table is made.
+
+    It goes before the rules of a robot. `instants` is the stream whose stamps the frames have.
+    """
+    told: dict[str, str | int] = {
+        f'{DECLARED}align/{name}': f'{rule.align} {rule.max_age_s!r}'
+        for name, rule in rules.items()}
+    if instants:
+        told[f'{DECLARED}instants'] = instants
+    if fps:
+        told[f'{DECLARED}fps'] = fps
+    return told
+
+
+def declared_rules(episode: Episode) -> dict[str, StreamSpec]:
+    """Return the alignment that an episode declares itself; raise InvalidDataError."""
+    prefix, rules = f'{DECLARED}align/', {}
+    for key, value in episode.meta.items():
+        if key.startswith(prefix):
+            align, _, age = str(value).partition(' ')
+            try:
+                rules[key.removeprefix(prefix)] = StreamSpec(align, float(age))
+            except ValueError as error:
+                raise InvalidDataError(
+                    f'episode {episode.episode_id}: meta {key}: got {value!r}, '
+                    "allowed an alignment and an age [s] as 'hold 0.5'") from error
+    return rules
+
+
 def tabulate(
     episode: Episode, rules: Mapping[str, StreamSpec] | None = None, fps: int | None = None,
 ) -> Table:
@@ -81,6 +114,8 @@ def tabulate(
     Instants that come much faster than `fps` [1/s] are thinned to those nearest to its grid.
     """
     recorded = _instants(episode)
+    fps = fps or episode.meta.get(f'{DECLARED}fps')
+    rules = {**(rules or {}), **declared_rules(episode)}
     stamps = _thinned(recorded, fps) if fps else recorded
     columns: dict[str, Values] = {}
     ages, shown = {}, {}
@@ -89,7 +124,7 @@ def tabulate(
         if len(stream) and np.array_equal(stream.stamps_ns, stamps):
             columns[name] = stream.values
         elif len(stream) and (name == ACTION or name.startswith(BROUGHT)):
-            rule = (rules or {}).get(name, NEAREST if is_picture(name) else HOLD)
+            rule = rules.get(name, NEAREST if is_picture(name) else HOLD)
             columns[name], ages[name], fresh, times = _brought(stamps, stream, rule, name)
             valid &= fresh
             if is_picture(name):
@@ -122,7 +157,8 @@ def restore(table: Table) -> dict[str, Stream]:
 
 def _instants(episode: Episode) -> np.ndarray:
     cameras = [IMAGE_PREFIX + camera for camera in episode.cameras]
-    for name in (ACTION, *cameras):
+    declared = episode.meta.get(f'{DECLARED}instants')
+    for name in (declared, ACTION, *cameras):
         if name in episode.streams and len(episode.streams[name]):
             return episode.streams[name].stamps_ns
     raise InvalidDataError(
