@@ -10,8 +10,10 @@ from pathlib import Path
 import subprocess
 import sys
 
+import h5py
 import pytest
-from vla_recorder import hdf5, lerobot, rlds
+from vla_recorder import aloha, hdf5, lerobot, rlds
+from vla_recorder.formats import WriteOptions
 from vla_recorder.lerobot_layout import load
 
 TRIALS = int(os.environ.get('KILL_TRIALS', '10'))
@@ -19,7 +21,23 @@ SCRIPT = Path(__file__).with_name('killed_writer.py')
 
 
 def seeds_hdf5(folder: Path) -> list[int]:
-    return [hdf5.read_episode(path).seed for path in hdf5.list_episodes(folder)]
+    hdf5.open_writer(folder, WriteOptions()).close()  # what the next one does: tidy up
+    assert not list(folder.glob('.*'))
+    paths = hdf5.list_episodes(folder)
+    with h5py.File(folder / 'dataset.hdf5') as index:
+        assert len(index['data']) == len(paths)
+    for path in paths:
+        hdf5.verify_episode(path)
+    return [hdf5.read_episode(path).seed for path in paths]
+
+
+def seeds_aloha(folder: Path) -> list[int]:
+    aloha.open_writer(folder, WriteOptions()).close()
+    assert not list(folder.glob('.*'))
+    for path in aloha.list_episodes(folder):
+        aloha.verify_episode(path)
+    reader = aloha.open_reader(folder)
+    return [reader.read(k).seed for k in range(len(reader))]
 
 
 def seeds_lerobot(folder: Path) -> list[int]:
@@ -34,7 +52,8 @@ def seeds_rlds(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(('kind', 'seeds'), [
-    ('hdf5', seeds_hdf5), ('lerobot', seeds_lerobot), ('rlds', seeds_rlds)])
+    ('hdf5', seeds_hdf5), ('aloha', seeds_aloha), ('lerobot', seeds_lerobot),
+    ('rlds', seeds_rlds)])
 def test_every_finished_episode_survives_a_kill(
     tmp_path: Path, kind: str, seeds: Callable[[Path], list[int]]
 ) -> None:

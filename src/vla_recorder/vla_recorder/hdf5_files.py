@@ -116,6 +116,8 @@ def in_file(data: h5py.Dataset) -> h5py.Dataset:
         raise InvalidDataError(f'{where}: got shape {data.shape}, allowed (N, ...)')
     if data.is_virtual or data.external:
         raise InvalidDataError(f'{where}: got values of another file, allowed its own alone')
+    if data.size and not data.id.get_storage_size():
+        raise InvalidDataError(f'{where}: got shape {data.shape} and no values, allowed all of them')
     return data
 
 
