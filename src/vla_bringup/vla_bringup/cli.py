@@ -16,6 +16,8 @@ COMMANDS = {
     'screen': 'rank checkpoints by a quick exam, and say how well that foretells the full one',
     'convert': 'write a data set in another format: lerobot, hdf5, aloha, rlds, mcap, calvin',
     'bench': 'measure latency, rate and jitter of the loop and the cameras',
+    'check': 'look for what would spoil training: stamps, cameras, action against motion',
+    'view': 'show episodes as pictures and plots, or export them for Rerun',
     'test': 'run the tests',
     'doctor': 'report what this machine offers and what is wrong with it',
 }

@@ -14,6 +14,7 @@ from vla_recorder.check_moments import FRAMES, LAGS, Moments
 IDENTITY = np.eye(3)
 LEAST_ROWS = 12  # that a lag must leave, and this share of all rows
 LEAST_SHARE = 0.6
+LATEST = 8.0  # rows a motion may come after an action that means something else
 SLACK = 0.03  # correlation by which a simpler reading may be worse than another
 
 
@@ -28,7 +29,8 @@ class Doubt:
 
 EPISODE = Doubt(0.12, 0.10, np.radians(35.0))
 EPISODE_TURNS = Doubt(0.25, 0.25, np.radians(35.0))  # for rotation: most of it is noise
-ALL = Doubt(0.08, 0.02, np.radians(15.0))
+ALL = Doubt(0.08, 0.02, np.radians(15.0))  # of ENOUGH rows or more
+ENOUGH = 300
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,16 @@ def explain(sums: Moments, doubt: Doubt = EPISODE) -> Explanation | None:
     identity = np.trace(sums.cross, axis1=2, axis2=3) / norms  # (2, L)
     plain = float(identity[0].max())
     signed = np.einsum('pij,lij->pl', _SIGNED, sums.cross[0]) / norms  # (48, L)
-    choice = int(signed.max(1).argmax())
+    choice = int(signed[:, LAGS >= 0].max(1).argmax())
     turned = _turned(sums, norms, plain)
     least = np.inf if angle(turned.axes) < doubt.least_turn else plain + doubt.turn_margin
     others = (
         (_at('tool', IDENTITY, identity[1], sums, plain), plain + doubt.margin),
         (_at('base', _SIGNED[choice], signed[choice], sums, plain), plain + doubt.margin),
         (turned, least))
-    believed = [reading for reading, needed in others if reading.correlation > needed]
+    # Who corrects a disturbance acts against the motion before: that is no other reading.
+    believed = [reading for reading, needed in others
+                if reading.correlation > needed and 0.0 <= reading.lag <= LATEST]
     if not believed:
         return _at('base', IDENTITY, identity[0], sums, plain)
     most = max(reading.correlation for reading in believed)

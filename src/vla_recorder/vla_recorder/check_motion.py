@@ -17,7 +17,7 @@ from vla_core.spec import StreamSpec
 from vla_core.timeline import align
 from vla_recorder.check_explain import (
     ALL,
-    Doubt,
+    ENOUGH,
     EPISODE,
     EPISODE_TURNS,
     explain,
@@ -36,11 +36,12 @@ LEAST_PATH = {'translation': 0.05, 'rotation': 0.5}  # [m], [rad] below it nothi
 UNEXPLAINED = 0.35  # correlation below which the action has nothing to do with the motion
 BELIEVED = {'translation': 0.6, 'rotation': 0.75}  # correlation from which an episode is judged
 BELIEVED_ALL = {'translation': 0.5, 'rotation': 0.25}
-SCALES = (0.4, 2.5)
+SCALES = {'translation': (0.4, 2.5), 'rotation': (0.2, 5.0)}  # motion of action
 EARLY_ROWS = -0.35
 LATE_ROWS, LATE_S = 4.0, 0.4
 SHIFT_GAIN = 0.015  # correlation that another row of action/proposed must gain
 CONTROL_MODE = 'control/mode'  # only a live recording has it
+_DOUBTS = {'translation': EPISODE, 'rotation': EPISODE_TURNS}
 _ALIGN_S = 0.2
 
 
@@ -77,7 +78,8 @@ def judge_motion(episode: Episode) -> Motion:
 def judge_all(sums: Mapping[str, Moments]) -> Iterator[Finding]:
     """Judge the sums over all episodes, where small angles and weak axes add up."""
     for block in sums:
-        reading = explain(sums[block], ALL)
+        doubt = _DOUBTS[block] if sums[block].rows < ENOUGH or block == 'rotation' else ALL
+        reading = explain(sums[block], doubt)
         yield from _findings(WHOLE, block, sums[block], reading, BELIEVED_ALL[block])
 
 
@@ -109,8 +111,7 @@ def _sums(action: Stream, poses: np.ndarray) -> dict[str, Moments]:
 def _explained(sums: Moments, block: str) -> Explanation | None:
     if sums.path < LEAST_PATH[block]:
         return None
-    doubt: Doubt = EPISODE if block == 'translation' else EPISODE_TURNS
-    return explain(sums, doubt)
+    return explain(sums, _DOUBTS[block])
 
 
 def _findings(
@@ -132,9 +133,10 @@ def _findings(
         yield error(
             'is in other axes', f'{say_reading(found)} fits (correlation '
             f'{found.correlation:.2f}, as it is {found.plain:.2f})', 'base axes')
-    if not SCALES[0] <= found.scale <= SCALES[1]:
+    least, most = SCALES[block]
+    if not least <= found.scale <= most:
         yield error('has another unit', say_factor(1.0 / found.scale, block, sums.step_s),
-                    f'{1 / SCALES[1]:.1f} to {1 / SCALES[0]:.1f} times the motion')
+                    f'{1 / most:.1f} to {1 / least:.1f} times the motion')
     if block == 'translation':
         yield from _timed(episode, found, sums.step_s)
 
