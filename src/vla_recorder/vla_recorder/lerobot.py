@@ -16,14 +16,13 @@ from pathlib import Path
 import shutil
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
-from vla_core.lazy import blocks, is_lazy
+from vla_core.lazy import is_lazy
 from vla_core.spec import RobotSpec
 from vla_recorder.formats import WriteOptions
-from vla_recorder.header import header_to_json
+from vla_recorder.lerobot_episode import episode_line, write_columns
 from vla_recorder.lerobot_language import PERSISTENT
 from vla_recorder.lerobot_layout import (
     data_path,
@@ -32,7 +31,6 @@ from vla_recorder.lerobot_layout import (
     INFO,
     load,
     new_info,
-    place,
     raw_path,
     STATS,
     TASKS,
@@ -43,11 +41,9 @@ from vla_recorder.lerobot_layout import (
 from vla_recorder.lerobot_raw import raw_table
 from vla_recorder.lerobot_reader import LeRobotReader
 from vla_recorder.lerobot_staging import FOLDER, Staging
-from vla_recorder.lerobot_stats import aggregate, FeatureStats, PixelStats, vector_stats
-from vla_recorder.lerobot_table import Column, episode_columns, index_columns, STAMP, to_tables
-from vla_recorder.live_video import EncodedVideo
+from vla_recorder.lerobot_stats import aggregate
+from vla_recorder.lerobot_table import Column, episode_columns, index_columns
 from vla_recorder.table import rules_of, tabulate
-from vla_recorder.video import VideoEncoder
 
 UNEVEN = 0.2  # by how much an episode's own rate may differ from the data set's
 
@@ -132,11 +128,11 @@ class LeRobotWriter:
         info = _grown_info(self._root, data, columns, len(table.stamps_ns), len(tasks))
         raw = raw_table(table)
         with Staging(self._root) as staging:
-            stats = _write_columns(staging, data.episodes, columns, fps, bool(raw.num_columns))
+            stats = write_columns(staging, data.episodes, columns, fps, bool(raw.num_columns))
             if raw.num_columns:
                 pq.write_table(raw, staging.path(raw_path(data.episodes)), compression='zstd')
             after = DataSet(info, tasks, aggregate(data.stats, stats) if data.stats else stats)
-            line = _episode_line(data, episode, columns, stats)
+            line = episode_line(data, episode, columns, stats)
             staging.write(episode_path(data.episodes), to_parquet(line))
             staging.write(TASKS, to_parquet(tasks_table(tasks)))
             staging.write(STATS, _json({k: {n: v.tolist() for n, v in s.items()}
@@ -182,63 +178,6 @@ def _check_rate(episode: Episode, rate: float | None, fps: int) -> None:
         raise InvalidDataError(
             f'episode {episode.episode_id}: got {rate:.2f} frames a second, allowed about {fps} '
             'as in the data set; say the rate (fps) to write it all the same')
-
-
-def _write_columns(staging: Staging, index: int, columns: Mapping[str, Column], fps: int,
-                   raw: bool) -> dict[str, FeatureStats]:
-    """Write the videos and the data file of an episode; return the statistics of all columns."""
-    stats = {}
-    for key, column in columns.items():
-        if column.kind == 'video':
-            stats[key] = _write_video(staging.path(video_path(index, key)), column, fps)
-        elif column.kind == 'array':
-            stats[key] = vector_stats(column.values)
-    pixels = {key: PixelStats(column.feature['shape'][2], column.values.dtype)
-              for key, column in columns.items() if column.kind == 'image'}
-    tables = to_tables(columns, pixels)
-    first = next(tables).replace_schema_metadata({'raw': json.dumps(raw)})
-    path = staging.path(data_path(index))
-    with pq.ParquetWriter(path, first.schema, compression='snappy') as writer:
-        writer.write_table(first)
-        for table in tables:
-            writer.write_table(table.cast(first.schema))
-    return stats | {key: counted.stats() for key, counted in pixels.items()}
-
-
-def _write_video(path: Path, column: Column, fps: int) -> FeatureStats:
-    if isinstance(column.values, EncodedVideo) and column.values.fps == fps:
-        return column.values.hand_over(path)
-    height, width, channels = column.feature['shape']
-    pixels = PixelStats(channels, column.values.dtype)
-    encoder = VideoEncoder(path, height, width, fps)
-    try:
-        for block in blocks(column.values):
-            for frame in block:
-                encoder.add(frame)
-                pixels.add(frame)
-    finally:
-        encoder.close()
-    return pixels.stats()
-
-
-def _episode_line(data: DataSet, episode: Episode, columns: Mapping[str, Column],
-                  stats: Mapping[str, FeatureStats]) -> pa.Table:
-    """Return the episode's line of meta/episodes: LeRobot's columns, then ours."""
-    index, steps, fps = data.episodes, len(columns[STAMP].values), data.info['fps']
-    line: dict[str, object] = {
-        'episode_index': index, 'tasks': [episode.instruction], 'length': steps,
-        'dataset_from_index': data.frames, 'dataset_to_index': data.frames + steps}
-    for group in ('data', 'meta/episodes'):
-        line |= {f'{group}/{key}': value for key, value in place(index).items()}
-    for key in (key for key, column in columns.items() if column.kind == 'video'):
-        line |= {f'videos/{key}/{name}': value for name, value in place(index).items()}
-        line |= {f'videos/{key}/from_timestamp': 0.0, f'videos/{key}/to_timestamp': steps / fps}
-    for feature, values in stats.items():
-        line |= {f'stats/{feature}/{name}': value.tolist() for name, value in values.items()}
-    line |= {'episode_id': episode.episode_id, 'task': episode.task,
-             'success': episode.success, 'seed': episode.seed, 'header': header_to_json(episode)}
-    types = {'success': pa.bool_(), 'seed': pa.int64()}
-    return pa.table({key: pa.array([value], types.get(key)) for key, value in line.items()})
 
 
 def _grown_info(root: Path, data: DataSet, columns: Mapping[str, Column],

@@ -59,21 +59,22 @@ class LeRobotReader:
     def _read(self, index: int) -> Episode:
         line = self._line(index)
         path = self._info.data_path(line)
-        first, rows = _rows(path, index, line, self._info.features)
-        ours = STAMP in self._info.features and line.get('header') is not None
-        stamps = _stamps(path, rows, self._info, ours)
+        features = self._info.features
+        first, rows = _rows(path, index, line, features)
+        ours = any('stream' in feature for feature in features.values())
+        stamps = _stamps(path, rows, self._info)
         columns = {}
-        for key, feature in self._info.features.items():
+        for key, feature in features.items():
             name = feature.get('stream') if ours else stream_of(key, feature)
             if name is not None:
                 columns[name] = self._values(key, feature, line, path, first, rows)
-        if not ours:
-            return self._foreign(index, line, stamps, columns, rows)
         table = Table(stamps, columns)
         if (rows.schema.metadata or {}).get(b'raw') == b'true':
             kept = read_raw(self._root / RAW_PATH.format(**place(index)))
             table = Table(stamps, columns, kept.beside, kept.shown_ns, kept.age_s, kept.dropped)
-        return header_from_json(line['header'], restore(table))
+        if line.get('header') is not None:
+            return header_from_json(line['header'], restore(table))
+        return self._described(index, restore(table), stamps, rows)
 
     def _values(self, key: str, feature: dict, line: dict, path: Path, first: int,
                 rows: pa.Table) -> Values:
@@ -96,8 +97,8 @@ class LeRobotReader:
         self._open.add(pictures)
         return pictures
 
-    def _foreign(self, index: int, line: dict, stamps: np.ndarray, columns: Mapping[str, Values],
-                 rows: pa.Table) -> Episode:
+    def _described(self, index: int, streams: Mapping[str, Stream], stamps: np.ndarray,
+                   rows: pa.Table) -> Episode:
         """Return an episode of a data set that only LeRobot's own columns describe."""
         texts = [self._task(int(task)) for task in rows['task_index'].to_pylist()]
         features = self._info.features
@@ -114,7 +115,7 @@ class LeRobotReader:
             episode_id=f'episode_{index:06d}', robot=self._info.robot, task='',
             instruction=texts[0], success=success, subtasks=spans,
             questions=questions_of(events, stamps) if events else (),
-            streams={name: Stream(stamps, values) for name, values in columns.items()})
+            streams=streams)
 
     def _task(self, number: int) -> str:
         if self._tasks is None:
@@ -200,9 +201,9 @@ def _slice(file: pq.ParquetFile, columns: list[str], first: int, count: int) -> 
     return file.read_row_groups(groups, columns=columns).slice(first - skipped, count)
 
 
-def _stamps(path: Path, rows: pa.Table, info: Info, ours: bool) -> np.ndarray:
+def _stamps(path: Path, rows: pa.Table, info: Info) -> np.ndarray:
     """Return the true stamps (N,) int64 [ns], or `timestamp` in their place."""
-    if ours:
+    if STAMP in info.features:
         return _column(path, rows, STAMP, info.features[STAMP])
     seconds = _column(path, rows, 'timestamp', {'dtype': 'float64', 'shape': [1]})
     frames = _column(path, rows, 'frame_index', {'dtype': 'int64', 'shape': [1]})
