@@ -3,13 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 import tracemalloc
+import uuid
 
 import cv2
 import h5py
+from hypothesis import given, HealthCheck, settings
+from hypothesis import strategies as st
 from lazy_fakes import MadeUpRows, make_rates
 from made_up_episodes import assert_equal, make_episode
 import numpy as np
 import pytest
+from test_hdf5_reader import streams
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks, is_lazy
@@ -104,6 +108,30 @@ def test_openpi_decodes_the_compressed_pictures(tmp_path: Path) -> None:
                 assert not row[size:].any()
                 image = cv2.cvtColor(cv2.imdecode(row, 1), cv2.COLOR_BGR2RGB)
                 assert np.abs(image.astype(int) - wanted).mean() < ERROR[0]
+
+
+@given(streams(), st.integers(1, 4), st.booleans())
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_episode_with_actions_and_joints_survives(
+    tmp_path: Path, found: dict[str, Stream], steps: int, sim: bool
+) -> None:
+    rows = Stream(10 + 10 * np.arange(steps), np.arange(steps * 3).reshape(steps, 3) / 7)
+    states = ('observation/images', 'observation/depth', 'observation/tactile',
+              'observation/state', 'action')
+    free = {n: s for n, s in found.items() if not n.startswith(states)}  # or none may be fresh
+    shown = {'action': rows, 'observation/state/joint_position': rows}
+    pictures = {n: Stream(s.stamps_ns + 10 - s.stamps_ns[0], s.values)
+                for n, s in found.items() if n.startswith(states[:3]) and len(s)}
+    episode = Episode(
+        'e', 'panda', '', 'do it', {**free, **pictures, **shown}, seed=1 if sim else None)
+    folder = tmp_path / uuid.uuid4().hex
+    path = write_all(folder, episode)
+    verify_episode(path)
+    assert_equal(whole(open_dataset(folder).read(0)), episode)
+    with h5py.File(path) as root:
+        assert root.attrs['sim'] == sim
+        assert {len(image) for image in root.get('observations/images', {}).values()} <= {steps}
 
 
 def test_episodes_are_numbered_after_the_existing_ones_without_a_gap(tmp_path: Path) -> None:

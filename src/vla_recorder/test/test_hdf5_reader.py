@@ -202,7 +202,7 @@ def test_no_link_is_followed(
 
 
 @pytest.mark.parametrize('attribute', ['header', 'stamps', 'crc32c'])
-@pytest.mark.parametrize('value', ['{}', '[1]', 7, '../../../x'])
+@pytest.mark.parametrize('value', ['{}', '[1]', 7, '../../../x', 'a\nb'])
 def test_broken_attributes_name_the_file(
     tmp_path: Path, attribute: str, value: str | int
 ) -> None:
@@ -213,7 +213,19 @@ def test_broken_attributes_name_the_file(
     if (attribute, value) == ('crc32c', '{}'):
         assert read_episode(path).seed == 0  # nothing to hold it against
         return
-    with pytest.raises(InvalidDataError, match=r'episode_000000\.h5'):
+    with pytest.raises(InvalidDataError, match=r'episode_000000\.h5') as caught:
+        read_episode(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_shape_without_values_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = Hdf5Writer(tmp_path).write(make_episode())
+    with h5py.File(path, 'r+') as file:
+        demo = file['data/demo_0']
+        attrs = dict(demo['actions'].attrs)
+        del demo['actions']
+        demo.create_dataset('actions', (2**40, 7), np.float64).attrs.update(attrs)
+    with pytest.raises(InvalidDataError, match=r'got no values of \(1099511627776, 7\)'):
         read_episode(path)
 
 

@@ -87,6 +87,8 @@ class FileRows:
 
 def member(group: h5py.Group, place: str, kind: type = h5py.Dataset) -> h5py.Group | h5py.Dataset:
     """Return what is at `place` in a group of its own file; raise InvalidDataError."""
+    if not str(place).isprintable():
+        raise InvalidDataError(f'{group.file.filename}: got member {place!r}, allowed plain text')
     for part in str(place).split('/'):
         where = f'{group.file.filename}: {group.name.rstrip("/")}/{part}'
         link = group.get(part, getlink=True) if isinstance(group, h5py.Group) and part else None
@@ -117,7 +119,7 @@ def in_file(data: h5py.Dataset) -> h5py.Dataset:
     if data.is_virtual or data.external:
         raise InvalidDataError(f'{where}: got values of another file, allowed its own alone')
     if data.size and not data.id.get_storage_size():
-        raise InvalidDataError(f'{where}: got shape {data.shape} and no values, allowed all of them')
+        raise InvalidDataError(f'{where}: got no values of {data.shape}, allowed all of them')
     return data
 
 
@@ -133,10 +135,10 @@ def find_streams(root: h5py.Group) -> dict[str, h5py.Dataset]:
     def visit(_: str, item: h5py.Group | h5py.Dataset) -> None:
         name = item.attrs.get(STREAM) if isinstance(item, h5py.Dataset) else None
         if name is not None:
-            if not isinstance(name, str) or name in found:
+            if not isinstance(name, str) or name in found or not item.name.isprintable():
                 raise InvalidDataError(
-                    f'{root.file.filename}: {item.name}: got stream {name!r} '
-                    f'{"again" if name in found else ""}, allowed a name once')
+                    f'{root.file.filename}: {item.name!r}: got stream {name!r}, '
+                    'allowed a name in plain text, once')
             found[name] = item
 
     root.visititems(visit)  # follows hard links alone
