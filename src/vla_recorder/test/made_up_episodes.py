@@ -1,5 +1,7 @@
 """Made-up episodes for the tests of the recorder."""
 
+from dataclasses import replace
+
 import numpy as np
 from vla_core.episode import Episode, Intervention, Question, Stream, SubtaskSpan
 
@@ -118,3 +120,24 @@ def assert_equal(got: Episode, wanted: Episode) -> None:
                   'subtasks', 'interventions', 'questions'):
         assert getattr(got, field) == getattr(wanted, field), field
     assert dict(got.meta) == dict(wanted.meta)
+
+
+def assert_kept(got: Episode, wanted: Episode, error: tuple[float, int] = (0.0, 0)) -> None:
+    """Hold an episode that went through one table of frames against what was recorded.
+
+    Numbers and texts are equal bit for bit. Of pictures there are those with the stamps kept,
+    colour within the mean and greatest `error` of a codec, depth as it was.
+    """
+    assert set(got.streams) == set(wanted.streams)
+    pictures = ('observation/images/', 'observation/depth/', 'observation/tactile/')
+    streams = dict(wanted.streams)
+    for name in (n for n in wanted.streams if n.startswith(pictures)):
+        stamps = got.streams[name].stamps_ns
+        rows = np.searchsorted(wanted.streams[name].stamps_ns, stamps)
+        streams[name] = Stream(stamps, wanted.streams[name].values[:][rows])
+        assert len(stamps) and (wanted.streams[name].stamps_ns[rows] == stamps).all(), name
+        if error[1] and streams[name].values.dtype == np.uint8:
+            far = np.abs(got.streams[name].values[:].astype(int) - streams[name].values)
+            assert far.mean() <= error[0] and far.max() <= error[1], (name, far.mean(), far.max())
+            streams[name] = Stream(stamps, got.streams[name].values)
+    assert_equal(got, replace(wanted, streams=streams))

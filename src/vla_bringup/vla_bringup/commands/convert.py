@@ -70,12 +70,14 @@ def main(options: ConvertOptions) -> int:
     started = time.monotonic()
     bar = _Bar()
     try:
-        with bar.progress:
-            done = convert(plan, bar)
+        done = convert(plan, bar)
     except KeyboardInterrupt:
+        bar.close()
         print('vla: interrupted; what is converted so far is kept, the same command goes on',
               file=sys.stderr)
         return 130
+    finally:
+        bar.close()
     seconds = time.monotonic() - started
     if options.json:
         report = _report(options, done, bar.frames, seconds)
@@ -154,6 +156,7 @@ class _Bar:
         self._done, self._begun = done, time.monotonic()
         self._line = self.progress.add_task(
             '', total=total, completed=done, episodes=done, of=total, frames=0, rate=0.0)
+        self.progress.start()  # not before: an error needs no bar
 
     def advance(self, share: float) -> None:
         """Move within an episode."""
@@ -169,6 +172,11 @@ class _Bar:
         self.progress.console.print(f'episode {index}: {message}', markup=False, soft_wrap=True)
         if self._line is not None:  # else an earlier run found it
             self._step()
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        if self._line is not None:
+            self.progress.stop()
 
     def _step(self) -> None:
         self._done += 1

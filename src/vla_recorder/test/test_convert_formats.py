@@ -1,0 +1,67 @@
+"""From each format into each other one: nothing is lost on the way but what a codec loses."""
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+
+from made_up_calvin import make_split
+from made_up_episodes import assert_equal, assert_kept, make_multirate_episode
+import pytest
+from test_convert import Listener
+from vla_core.episode import Episode
+from vla_recorder.checksums import verify
+from vla_recorder.convert import Conversion, convert
+from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOptions
+
+FORMATS = ('lerobot', 'hdf5', 'rlds', 'mcap')
+CODEC_ERROR = (2.5, 20)  # of H.264: mean and greatest difference, of 255
+NOISE_ERROR = (64.0, 255)  # of pictures that are noise, as a video has never seen them
+
+
+@pytest.fixture(scope='module')
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return one data set of two episodes in each format."""
+    root = tmp_path_factory.mktemp('sources')
+    for name in FORMATS:
+        writer = create_dataset(root / name, name, WriteOptions())
+        for seed in range(2):
+            writer.write(make_multirate_episode(seed=seed))
+        writer.close()
+    return {name: root / name for name in FORMATS}
+
+
+def episodes(folder: Path) -> Iterator[Episode]:
+    reader = open_dataset(folder)
+    for index in range(len(reader)):
+        yield reader.read(index)
+    reader.close()
+
+
+@pytest.mark.parametrize(('source', 'target'), permutations(FORMATS, 2))
+def test_any_format_becomes_any_other(
+    sources: dict[str, Path], source: str, target: str, tmp_path: Path
+) -> None:
+    done = convert(Conversion(sources[source], tmp_path / 'out', target), Listener())
+    assert (done.source_format, done.episodes, done.finished) == (source, 2, True)
+    assert detect(tmp_path / 'out').name == target and verify(tmp_path / 'out') == []
+    for got, wanted in zip(episodes(tmp_path / 'out'), episodes(sources[source]), strict=True):
+        if target == 'lerobot':
+            assert_kept(got, wanted, CODEC_ERROR)
+        elif target == 'rlds':
+            assert_kept(got, wanted)
+        else:
+            assert_equal(got, wanted)
+
+
+@pytest.mark.parametrize('target', FORMATS)
+def test_a_calvin_data_set_becomes_any_of_them(target: str, tmp_path: Path) -> None:
+    make_split(tmp_path / 'training')
+    done = convert(Conversion(tmp_path / 'training', tmp_path / 'out', target), Listener())
+    assert done.source_format == 'calvin' and done.finished and not done.bad
+    source = list(episodes(tmp_path / 'training'))
+    assert done.episodes == len(source) > 0
+    for got, wanted in zip(episodes(tmp_path / 'out'), source, strict=True):
+        if target == 'lerobot':
+            assert_kept(got, wanted, NOISE_ERROR)
+        else:
+            assert_equal(got, wanted)
