@@ -45,7 +45,9 @@ def open_reader(path: Path, fps: float = FPS) -> 'RldsReader':
 def open_writer(path: Path, options: WriteOptions) -> 'RldsWriter':
     """Open a TFDS folder to append, or begin `path/<options.name>/1.0.0`."""
     path = Path(path)
-    if not layout.is_dataset(path):
+    if layout.is_dataset(path / layout.VERSION):
+        path = path / layout.VERSION
+    elif not layout.is_dataset(path):
         path = path / layout.new_info(options.name).name / layout.VERSION
     return RldsWriter(path, options)
 

@@ -10,6 +10,10 @@
 
 Beside them a step has `reward` (1 at the end of a success), `discount`, `is_first`, `is_last`,
 `is_terminal`, `language_instruction`, `stamp_ns` and, for each picture, `picture_stamp_ns`.
+
+Floats of other widths are float32 to TFDS, as everywhere in Open X-Embodiment; `rlds_encode`
+keeps their bits beside them. TFDS has an exact encoding, too, but loaders that leave decoding
+for later, as all those built on dlimp do, would see it as strings.
 """
 
 from collections.abc import Iterable
@@ -30,7 +34,6 @@ _OWN = {'steps/reward', 'steps/discount', 'steps/is_terminal'}  # a stream may t
 _TAKEN = {STAMP, INSTRUCTION, 'steps/is_first', 'steps/is_last', 'steps/observation',
           PICTURE_STAMP.rstrip('/')}
 _PICTURES = ((IMAGE_PREFIX, 'image_'), (DEPTH_PREFIX, 'depth_'), (TACTILE_PREFIX, 'tactile_'))
-_PLAIN = ('float32', 'bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32')
 
 
 def paths_of(streams: Iterable[str]) -> dict[str, str]:
@@ -46,10 +49,10 @@ def paths_of(streams: Iterable[str]) -> dict[str, str]:
 
 
 def feature_of(stream: str, values: Values, compress: bool) -> Feature:
-    """Return the feature that keeps the rows of `values` (N, ...) bit for bit.
+    """Return the feature of the rows of `values` (N, ...): the same numbers, but for `rounds`.
 
-    With `compress` colour images are JPEG, not bit for bit. Raise InvalidDataError for numbers
-    that TFDS does not know.
+    With `compress` colour images are JPEG. Raise InvalidDataError for numbers that TFDS does
+    not know.
     """
     shape, name = tuple(values.shape[1:]), values.dtype.name
     if values.dtype.itemsize > 8:
@@ -62,9 +65,15 @@ def feature_of(stream: str, values: Values, compress: bool) -> Feature:
             return Feature('image', name, (*shape[:2], 1), 'png', stream)
     if prod(shape) * values.dtype.itemsize >= BIG:
         return Feature('tensor', name, shape, 'zlib', stream)
-    # TFDS keeps floats that are not encoded in 32 bits
-    plain = name in _PLAIN and prod(shape)
-    return Feature('tensor', name, shape, 'none' if plain else 'bytes', stream)
+    if not prod(shape):
+        return Feature('tensor', name, shape, 'bytes', stream)
+    kept = 'float32' if values.dtype.kind == 'f' else name
+    return Feature('tensor', kept, shape, 'none', stream)
+
+
+def rounds(feature: Feature, values: Values) -> bool:
+    """Say whether a feature holds numbers of another type than the values it is made of."""
+    return feature.dtype != values.dtype.name
 
 
 def step_features(table: Table, compress: bool) -> dict[str, Feature]:

@@ -80,6 +80,8 @@ def decode(example: Example) -> Episode:
         if f'{kept["path"]}/values' in example.found}
     columns, shown = {}, {}
     for stream, column in header['columns'].items():
+        if stream in beside:
+            continue
         path, shape = column['path'], tuple(map(int, column['shape']))
         columns[stream] = example.rows(path, example.features[path], len(stamps), shape)
         if is_picture(stream):

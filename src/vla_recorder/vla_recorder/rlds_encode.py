@@ -1,9 +1,9 @@
 """An Episode as a tf.train.Example: the frames as TFDS knows them, and beside them the rest.
 
-Streams that keep stamps of their own are in the Example too, as `episode_metadata/streams/...`,
-but features.json does not list them, and TFDS passes over what is not listed. Listed, they
-would reach every training loader: those built on dlimp repeat all metadata once a step, which
-makes gigabytes of half a minute of joint states at 1 kHz.
+Streams that keep stamps of their own, and the bits of floats that are float32 to TFDS, are in the
+Example too, as `episode_metadata/streams/...`, but features.json does not list them, and TFDS
+passes over what is not listed. Listed, they would reach every training loader: those built on
+dlimp repeat all metadata once a step, which makes gigabytes of half a minute at 1 kHz.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,6 +27,7 @@ from vla_recorder.rlds_columns import (
     INSTRUCTION,
     paths_of,
     picture_stamp,
+    rounds,
     STAMP,
     step_features,
 )
@@ -70,8 +71,9 @@ def encoded(
     with tempfile.SpooledTemporaryFile(_SPOOL, dir=folder) as spool:
         lists = _columns(table, features, spool)
         lists |= _flags(episode, len(table.stamps_ns), lists)
-        lists |= _beside(table, spool)
-        lists |= _metadata(episode, table)
+        beside = {**table.beside, **_rounded(table, features)}
+        lists |= _beside(beside, spool)
+        lists |= _metadata(episode, table, beside)
         length, pieces = example(dict(sorted(lists.items())))
         if length > LONGEST:
             raise InvalidDataError(
@@ -115,10 +117,18 @@ def _flags(episode: Episode, steps: int, taken: Mapping[str, List]) -> dict[str,
     return {path: values for path, values in lists.items() if path not in taken}
 
 
-def _beside(table: Table, spool: BinaryIO) -> dict[str, List]:
+def _rounded(table: Table, features: Mapping[str, Feature]) -> dict[str, Stream]:
+    """Return the streams whose columns do not hold all their bits."""
+    paths = paths_of(table.columns)
+    return {
+        stream: Stream(table.stamps_ns, values) for stream, values in table.columns.items()
+        if stream not in table.beside and rounds(features[paths[stream]], values)}
+
+
+def _beside(beside: Mapping[str, Stream], spool: BinaryIO) -> dict[str, List]:
     lists = {}
-    for stream, path in _beside_paths(table).items():
-        kept = table.beside[stream]
+    for stream, path in _beside_paths(beside).items():
+        kept = beside[stream]
         feature = Feature('tensor', kept.values.dtype.name, encoding=_packing(kept))
         rows = kept.values if feature.encoding == 'zlib' else [kept.values[:]]
         lists[f'{path}/values'] = spooled(spool, _each(feature, rows))
@@ -136,18 +146,20 @@ def _packing(stream: Stream) -> str:
     return 'zlib' if size >= BIG else 'bytes'
 
 
-def _beside_paths(table: Table) -> dict[str, str]:
-    paths = paths_of(table.beside)
+def _beside_paths(beside: Mapping[str, Stream]) -> dict[str, str]:
+    paths = paths_of(beside)
     return {stream: BESIDE + path.removeprefix('steps/').replace('/', '.')
             for stream, path in paths.items()}
 
 
-def _metadata(episode: Episode, table: Table) -> dict[str, List]:
+def _metadata(
+    episode: Episode, table: Table, beside: Mapping[str, Stream],
+) -> dict[str, List]:
     verdict = -1 if episode.success is None else int(episode.success)
     lists = {f'episode_metadata/{name}': texts([_utf8(getattr(episode, name))])
              for name in _TEXTS}
     lists['episode_metadata/success'] = integers(np.array([verdict]))
-    paths, beside = paths_of(table.columns), _beside_paths(table)
+    paths = paths_of(table.columns)
     header = {
         'format': FORMAT,
         'episode': header_to_json(episode),
@@ -156,10 +168,10 @@ def _metadata(episode: Episode, table: Table) -> dict[str, List]:
             stream: {'path': paths[stream], 'shape': values.shape[1:]}
             for stream, values in table.columns.items()},
         'beside': {
-            stream: {'path': path, 'shape': table.beside[stream].values.shape[1:],
-                     'dtype': table.beside[stream].values.dtype.name,
-                     'encoding': _packing(table.beside[stream])}
-            for stream, path in beside.items()},
+            stream: {'path': path, 'shape': beside[stream].values.shape[1:],
+                     'dtype': beside[stream].values.dtype.name,
+                     'encoding': _packing(beside[stream])}
+            for stream, path in _beside_paths(beside).items()},
     }
     return {**lists, HEADER: texts([json.dumps(header, sort_keys=True).encode()])}
 

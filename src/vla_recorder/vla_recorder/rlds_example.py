@@ -62,12 +62,13 @@ class List:
 
 
 def floats(values: np.ndarray) -> List:
-    """Return float32 values as a list."""
-    return _packed(FLOAT, np.ascontiguousarray(values, dtype='<f4').tobytes())
+    """Return values, rounded to float32, as a list."""
+    with np.errstate(over='ignore'):
+        return _packed(FLOAT, np.ascontiguousarray(values, dtype='<f4').tobytes())
 
 
 def integers(values: np.ndarray) -> List:
-    """Return values that fit int64 as a list."""
+    """Return numbers of 64 bits or fewer as a list; of uint64 their bits, as TFDS has it."""
     return _packed(INT64, pack_varints(np.asarray(values).reshape(-1)))
 
 

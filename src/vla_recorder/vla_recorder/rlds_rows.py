@@ -17,7 +17,6 @@ from vla_recorder import rlds_example
 from vla_recorder.rlds_features import Feature
 
 _RGBA = (2, 1, 0, 3)  # OpenCV's order of channels is blue, green, red, alpha
-_PNG_LEVEL = 1  # of 9: twice the speed of the default for a tenth more bytes
 
 
 def encode_rows(feature: Feature, values: Values, same: np.ndarray) -> Iterator[bytes]:
@@ -117,10 +116,8 @@ def _encode_image(feature: Feature, value: np.ndarray) -> bytes:
         value = np.ascontiguousarray(value, '<f4').reshape(*value.shape[:2], 1).view(np.uint8)
     if value.ndim == 3 and value.shape[2] > 1:
         value = np.ascontiguousarray(value[..., _RGBA[:value.shape[2]]])
-    suffix, options = (
-        ('.jpg', [cv2.IMWRITE_JPEG_QUALITY, 95]) if feature.encoding == 'jpeg'
-        else ('.png', [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]))
-    _, data = cv2.imencode(suffix, value, options)
+    # A level of compression makes OpenCV's PNG slower and larger than its own choice.
+    _, data = cv2.imencode('.jpg' if feature.encoding == 'jpeg' else '.png', value)
     return data.tobytes()
 
 
