@@ -7,6 +7,7 @@ from collections.abc import Callable
 import json
 import os
 from pathlib import Path
+import resource
 import subprocess
 import sys
 
@@ -162,6 +163,23 @@ def test_a_kill_costs_two_seconds_at_most_and_no_finished_episode(tmp_path: Path
             assert sum(rows[whole:]) >= running - 200
 
 
+def test_a_full_disk_loses_nothing_that_was_added(tmp_path: Path) -> None:
+    stream, rows = begin(tmp_path), 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, hard))
+    try:
+        with pytest.raises(OSError, match='File too large'):
+            while True:
+                rows += 1
+                stream.add(IMAGES, rows, picture(rows % 200, height=2400))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    stream.add(IMAGES, rows + 1, picture(0, height=2400))  # there is space again
+    pictures = open_reader(stream.end(CLOSING)).read(0).streams[IMAGES].values
+    assert len(pictures) == rows + 1
+    assert all(pictures[k:k + 1].max() == k + 1 for k in range(rows))
+
+
 def test_raw_messages_pass_through_untouched(tmp_path: Path) -> None:
     encoder = encoder_of(IMAGES, np.dtype(np.uint8), (24, 32, 3))
     sent = [bytes(encoder.encode(k * STEP_NS, picture(k))) for k in range(4)]
@@ -192,8 +210,10 @@ def test_joints_of_raw_messages_are_found_by_name(tmp_path: Path) -> None:
         message = kind(header, ['a', 'finger', 'b'], np.array([k, 9.0, k + 0.5]),
                        np.empty(0), np.empty(0))
         stream.add_raw('/joint_states', k, bytes(types.serialize_cdr(message, kind.__msgtype__)))
-    got = open_reader(stream.end(CLOSING)).read(0).streams[JOINTS]
-    assert np.array_equal(got.values, [[k + 0.5, k] for k in range(3)])
+    stream.add_raw('/joint_states', 3, b'\0\1\0\0 is no joint state')
+    episode = open_reader(stream.end(CLOSING)).read(0)
+    assert np.array_equal(episode.streams[JOINTS].values, [[k + 0.5, k] for k in range(3)])
+    assert episode.meta[f'left_out/{JOINTS}'] == 1
 
 
 def test_stamps_that_do_not_grow_and_values_of_another_shape_are_refused(tmp_path: Path) -> None:

@@ -99,7 +99,9 @@ def test_a_plain_mcap_file_of_another_writer_is_read(tmp_path: Path) -> None:
             assert np.array_equal(episode.streams[JOINTS].values[:, 2], np.arange(300) / 1000)
 
 
-def write_plain(path: Path, compression: CompressionType, chunking: bool) -> None:
+def write_plain(
+    path: Path, compression: CompressionType, chunking: bool, behind: bytes = b'',
+) -> None:
     writer = McapWriter(str(path), chunk_size=4096, compression=compression, use_chunking=chunking)
     writer.start(profile='ros2')
     kind = 'sensor_msgs/msg/JointState'
@@ -107,7 +109,8 @@ def write_plain(path: Path, compression: CompressionType, chunking: bool) -> Non
         kind, 'ros2msg', STORE.generate_msgdef(kind, ros_version=2)[0].encode())
     channel = writer.register_channel('/joint_states', 'cdr', schema)
     for log_ns, _, message in only(0.3, '/joint_states'):
-        writer.add_message(channel, log_ns, bytes(STORE.serialize_cdr(message, kind)), log_ns)
+        data = bytes(STORE.serialize_cdr(message, kind)) + behind
+        writer.add_message(channel, log_ns, data, log_ns)
     writer.finish()
 
 
@@ -193,6 +196,12 @@ def test_stamps_that_fall_are_left_out_and_counted(tmp_path: Path) -> None:
     assert episode.meta[f'left_out/{JOINTS}'] == 3
     assert 'topic /joint_states: 3 messages left out' in opened.problems[0]
     assert f'got stamp {START_NS + 5} after {START_NS + 10} ns' in opened.problems[0]
+
+
+def test_bytes_behind_a_message_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / 'plain.mcap'
+    write_plain(path, CompressionType.NONE, chunking=True, behind=b'\1' * 8)
+    assert len(open_with(tmp_path, path, STATES).read(0).streams[JOINTS]) == 300
 
 
 @pytest.mark.parametrize('part', [0.3, 0.7, 0.95])

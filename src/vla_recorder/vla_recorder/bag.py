@@ -12,7 +12,6 @@ from pathlib import Path
 import weakref
 
 import numpy as np
-from rosbags.serde import SerdeError
 from vla_core.episode import Episode, JOINT_POSITION, JOINT_VELOCITY
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks, Values
@@ -189,11 +188,12 @@ def _read(source: McapSource, *, may_be_cut: bool) -> Episode:
         episode = header_of(source)
         if HEADER not in source.topics and OPENING not in source.topics:
             raise InvalidDataError('not an episode of ours; with a topic map it can be read')
-        streams = read_streams(source, _takes(source))
+        streams, left_out = read_streams(source, _takes(source))
         if source.problems and not may_be_cut:
             raise InvalidDataError(source.problems[0])
-        return replace(episode, streams=streams)
-    except (InvalidDataError, SerdeError) as error:
+        told = {f'left_out/{name}': count for name, count in left_out.items()}
+        return replace(episode, streams=streams, meta={**episode.meta, **told})
+    except InvalidDataError as error:
         source.close()
         text = str(error)
         raise InvalidDataError(

@@ -5,11 +5,11 @@ types inside, as rosbag2 writes it. Each chunk carries its CRC and brings the de
 are new in it, so a file that was cut can be read up to its last whole chunk.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import FileIO
 import os
 import struct
-from typing import BinaryIO
 import zlib
 
 from mcap.data_stream import RecordBuilder
@@ -58,16 +58,20 @@ class Contents:
 
 
 class BagFile:
-    """Writes messages that are serialised already; buffers given to `add` must not change."""
+    """Writes messages that are serialised already; buffers given to `add` must not change.
 
-    def __init__(self, file: BinaryIO, *, compress: bool = False,
+    After an OSError the file ends with its last whole chunk and what is in memory stays there:
+    closing the chunk again tries again.
+    """
+
+    def __init__(self, file: FileIO, *, compress: bool = False,
                  contents: Contents | None = None) -> None:
-        """Begin a file, or go on with one that ends after the whole chunks of `contents`."""
+        """Begin an unbuffered file, or go on with one that ends after the chunks of `contents`."""
         self._file = file
         self._compress = zstandard.ZstdCompressor(level=1).compress if compress else None
         self.contents = contents or Contents()
         if contents is None:
-            file.write(MAGIC + _bytes(Header('ros2', 'vla_recorder')))
+            self._write(MAGIC, _bytes(Header('ros2', 'vla_recorder')))
         self._empty_chunk()
 
     def channel(self, topic: str, type_name: str, definition: str,
@@ -103,25 +107,22 @@ class BagFile:
 
     def close_chunk(self) -> None:
         """Hand what was added to the operating system: a kill of this process does not lose it."""
-        if self._parts:
-            start = self._file.tell()
-            first, last = self._first or 0, self._last
-            kind, data = self._packed()
-            size = sum(len(part) for part in data)
-            length = 28 + 4 + len(kind) + 8 + size
-            self._file.write(_CHUNK_HEAD.pack(
-                Opcode.CHUNK, length, first, last, self._size, self._crc()))
-            self._file.write(struct.pack(f'<I{len(kind)}sQ', len(kind), kind.encode(), size))
-            self._file.writelines(data)
-            places, indices = message_indices(self._index, start + 9 + length)
-            self._file.write(indices)
-            self.contents.chunks.append(ChunkIndex(
-                chunk_length=9 + length, chunk_start_offset=start, compression=kind,
-                compressed_size=size, message_end_time=last, message_index_length=len(indices),
-                message_index_offsets=places, message_start_time=first,
-                uncompressed_size=self._size))
-            self._empty_chunk()
-        self._file.flush()
+        if not self._parts:
+            return
+        start, records = self._file.tell(), b''.join(self._parts)
+        kind, data = ('zstd', self._compress(records)) if self._compress else ('', records)
+        length = 28 + 4 + len(kind) + 8 + len(data)
+        head = _CHUNK_HEAD.pack(Opcode.CHUNK, length, self._first or 0, self._last,
+                                len(records), zlib.crc32(records))
+        head += struct.pack(f'<I{len(kind)}sQ', len(kind), kind.encode(), len(data))
+        places, indices = message_indices(self._index, start + 9 + length)
+        self._write(head, data, indices)
+        self.contents.chunks.append(ChunkIndex(
+            chunk_length=9 + length, chunk_start_offset=start, compression=kind,
+            compressed_size=len(data), message_end_time=self._last,
+            message_index_length=len(indices), message_index_offsets=places,
+            message_start_time=self._first or 0, uncompressed_size=len(records)))
+        self._empty_chunk()
 
     def sync(self) -> None:
         """Force what was added onto the disk: no crash of the machine loses it either."""
@@ -131,25 +132,26 @@ class BagFile:
     def finish(self) -> None:
         """Write the index and force the whole file onto the disk; the file stays open."""
         self.close_chunk()
-        self._file.write(_bytes(DataEnd(0)))
-        self._file.write(summary(self.contents, self._file.tell()))
-        self._file.write(MAGIC)
-        self.sync()
+        end = _bytes(DataEnd(0))
+        self._write(end, summary(self.contents, self._file.tell() + len(end)), MAGIC)
+        os.fsync(self._file.fileno())
 
     def _put(self, part: bytes | memoryview) -> None:
         self._parts.append(part)
         self._size += len(part)
 
-    def _packed(self) -> tuple[str, Sequence[bytes | memoryview]]:
-        if self._compress is None:
-            return '', self._parts
-        return 'zstd', [self._compress(b''.join(self._parts))]
-
-    def _crc(self) -> int:
-        crc = 0
-        for part in self._parts:
-            crc = zlib.crc32(part, crc)
-        return crc
+    def _write(self, *parts: bytes) -> None:
+        """Write all parts, or none of them where the disk refuses."""
+        start = self._file.tell()
+        try:
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[self._file.write(rest):]
+        except OSError:
+            self._file.seek(start)
+            self._file.truncate()
+            raise
 
     def _empty_chunk(self) -> None:
         self._parts: list[bytes | memoryview] = []

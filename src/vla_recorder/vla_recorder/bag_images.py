@@ -5,10 +5,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rosbags.serde import SerdeError
 from rosbags.typesys.store import Typestore
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag_source import Place, Source
+from vla_recorder.bag_types import decode
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -118,6 +118,6 @@ class BagImages:
     def _decode(self, row: int) -> np.ndarray:
         try:
             data = self._source.read(self._places[row])
-            return self._form(picture_of(self._store.deserialize_cdr(data, self._type_name)))
-        except (InvalidDataError, SerdeError, ValueError, IndexError) as error:
+            return self._form(picture_of(decode(self._store, data, self._type_name)))
+        except (ValueError, IndexError) as error:
             raise InvalidDataError(f'{self._where}: picture {row}: {error}') from error

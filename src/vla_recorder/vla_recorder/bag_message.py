@@ -18,7 +18,7 @@ from vla_core.episode import JOINT_POSITION, JOINT_VELOCITY, TOOL_POSE, WRENCH
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag_fields import Take
 from vla_recorder.bag_images import IMAGE
-from vla_recorder.bag_types import standard_definition, standard_hash, standard_types
+from vla_recorder.bag_types import decode, standard_definition, standard_hash, standard_types
 from vla_recorder.table import is_picture
 
 STREAMS_KEY = 'vla_streams'  # of the channel's metadata
@@ -127,7 +127,7 @@ def text_encoder(topic: str) -> Encoder:
 
 def text_in(data: bytes | memoryview) -> str:
     """Return the text of a std_msgs/String."""
-    return standard_types().deserialize_cdr(data, STRING).data
+    return decode(standard_types(), data, STRING).data
 
 
 def check_stamp(what: str, stamp_ns: int) -> None:

@@ -44,7 +44,7 @@ class BagOut:
             self.folder = self._root / f'{"." if suffix == COPY else ""}{self._name}{suffix}'
             self.folder.mkdir()
             self._lock = hold(self.folder)
-        self._file = (self.folder / f'{self._name}.mcap').open('wb', buffering=1 << 18)
+        self._file = (self.folder / f'{self._name}.mcap').open('wb', buffering=0)
         self.bag = BagFile(self._file, compress=compress)
         self._channels: dict[str, int] = {}
 
@@ -74,18 +74,23 @@ class BagOut:
 
     def publish(self) -> Path:
         """Finish the bag and give it its name, durably and at once."""
-        self.bag.finish()
-        self._file.close()
-        write_metadata(self.folder, self._name, self.bag.contents)
-        path = publish_folder(self.folder, self._root / self._name)
-        os.close(self._lock)
-        return path
+        try:
+            self.bag.finish()
+            write_metadata(self.folder, self._name, self.bag.contents)
+            return publish_folder(self.folder, self._root / self._name)
+        finally:  # where the disk refused, the next writer keeps what is whole
+            self._release()
 
     def discard(self) -> None:
         """Leave nothing of it."""
-        self._file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+        self._release()
+
+    def _release(self) -> None:
+        self._file.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def episodes_in(root: Path) -> Iterator[Path]:
@@ -180,7 +185,7 @@ def _mend(path: Path, contents: Contents, episode: Episode) -> None:
     """Cut `path` after its last whole chunk and write header and index behind it."""
     last = contents.chunks[-1]
     end = last.chunk_start_offset + last.chunk_length
-    with path.open('r+b') as file:
+    with path.open('r+b', buffering=0) as file:
         file.truncate(end)
         file.seek(end)
         file.write(_last_indices(path, last))

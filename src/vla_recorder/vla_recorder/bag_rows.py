@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
-from rosbags.serde import SerdeError
 from rosbags.typesys.store import Typestore
 from vla_core.episode import DEPTH_PREFIX, Stream
 from vla_core.errors import InvalidDataError
@@ -13,7 +12,7 @@ from vla_core.lazy import Values
 from vla_recorder.bag_fields import NothingThere, Take, taker
 from vla_recorder.bag_images import as_colour, as_depth, BagImages
 from vla_recorder.bag_source import Message, Place, Source
-from vla_recorder.bag_types import types_of
+from vla_recorder.bag_types import decode, types_of
 
 
 class Numbers:
@@ -75,10 +74,13 @@ def form_of(take: Take) -> Callable[[np.ndarray], np.ndarray]:
     return as_depth if take.stream.startswith(DEPTH_PREFIX) else as_colour
 
 
-def read_streams(source: Source, takes: Mapping[str, Collection[Take]]) -> dict[str, Stream]:
-    """Return the streams of a bag of ours; raise InvalidDataError naming the topic.
+def read_streams(
+    source: Source, takes: Mapping[str, Collection[Take]],
+) -> tuple[dict[str, Stream], dict[str, int]]:
+    """Return the streams of a bag of ours, and how many messages were left out of which.
 
-    The stamps are the log times.
+    The stamps are the log times. Messages of other nodes (takes without a shape) that do not
+    fit are left out; one of ours raises InvalidDataError naming the topic.
     """
     topics = {name: source.topics[name] for name in takes}
     store, problems = types_of(topics.values())
@@ -86,30 +88,34 @@ def read_streams(source: Source, takes: Mapping[str, Collection[Take]]) -> dict[
         raise InvalidDataError(f'topic {name}: {problem}')
     numbers = {name: [Numbers(t) for t in found if t.paths] for name, found in takes.items()}
     pictures = {name: [Pictures(t) for t in found if not t.paths] for name, found in takes.items()}
+    left_out: dict[str, int] = {}
     for message in source.messages(takes):
         for column in pictures[message.topic]:
             column.add(message.log_ns, message.place)
         if numbers[message.topic]:
-            _add(numbers[message.topic], message, store, topics[message.topic].type_name)
+            _add(numbers[message.topic], message, store, topics[message.topic].type_name, left_out)
     streams = {column.take.stream: column.stream()
                for columns in numbers.values() for column in columns}
     for name, columns in pictures.items():
         for column in columns:
             streams[column.take.stream] = column.stream(
                 source, store, topics[name].type_name, f'topic {name}')
-    return streams
+    return streams, left_out
 
 
-def _add(columns: list[Numbers], message: Message, store: Typestore, type_name: str) -> None:
-    try:
-        decoded = store.deserialize_cdr(message.data, type_name)
-        for column in columns:
-            try:
-                column.add(message.log_ns, decoded)
-            except NothingThere:
-                continue
-    except (SerdeError, InvalidDataError, ValueError, AttributeError) as error:
-        raise InvalidDataError(f'topic {message.topic}: {error}') from error
+def _add(columns: list[Numbers], message: Message, store: Typestore, type_name: str,
+         left_out: dict[str, int]) -> None:
+    decoded = None
+    for column in columns:
+        try:
+            decoded = decoded or decode(store, message.data, type_name)
+            column.add(message.log_ns, decoded)
+        except NothingThere:
+            continue
+        except (ValueError, AttributeError, IndexError) as error:
+            if column.take.shape is not None:
+                raise InvalidDataError(f'topic {message.topic}: {error}') from error
+            left_out[column.take.stream] = left_out.get(column.take.stream, 0) + 1
 
 
 def _int64(stamps: array) -> np.ndarray:

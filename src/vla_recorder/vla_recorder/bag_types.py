@@ -3,9 +3,12 @@
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 import re
+import struct
 import sys
+from typing import Any
 
 from rosbags.interfaces import Nodetype
+from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
@@ -53,6 +56,22 @@ def _store_of(types: tuple[tuple[str, str, str], ...]) -> tuple[Typestore, dict[
         except (TypesysError, KeyError, SyntaxError) as error:
             bad[name] = ' '.join(str(error).split())
     return store, bad
+
+
+def decode(store: Typestore, data: bytes | memoryview, type_name: str) -> Any:
+    """Return the message in CDR `data`; raise InvalidDataError for another one.
+
+    Bytes behind the message are passed over: `rclpy.serialization` leaves some there.
+    """
+    if len(data) < 4 or bytes(data[:2]) not in (b'\0\0', b'\0\1'):
+        raise InvalidDataError(f'got {bytes(data[:4])!r}, allowed CDR')
+    kind = store.get_msgdef(type_name)
+    parse = kind.deserialize_cdr_le if data[1] else kind.deserialize_cdr_be
+    try:
+        return parse(data[4:], 0, kind.cls, store)[0]
+    except (SerdeError, struct.error, UnicodeDecodeError, ValueError, IndexError) as error:
+        raise InvalidDataError(
+            f'got {len(data)} bytes that are no {type_name} ({error})') from error
 
 
 def _register_standard(store: Typestore, type_name: str) -> None:

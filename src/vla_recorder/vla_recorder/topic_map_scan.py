@@ -6,7 +6,6 @@ import struct
 from typing import Any
 
 import numpy as np
-from rosbags.serde import SerdeError
 from rosbags.typesys.store import Typestore
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag_fields import check_path, follow, NothingThere, numbers, parse_path
@@ -14,12 +13,12 @@ from vla_recorder.bag_folder import Bag
 from vla_recorder.bag_images import COMPRESSED, IMAGE
 from vla_recorder.bag_rows import Numbers, Pictures
 from vla_recorder.bag_source import Message
-from vla_recorder.bag_types import types_of
+from vla_recorder.bag_types import decode, types_of
 from vla_recorder.topic_map_file import FieldMap, StreamMap, TopicMap
 
 CLOCKS_NS = 60 * 10**9  # header stamps this far from the log time are of another clock
 _HEADER = 'std_msgs/msg/Header'
-_ODD = (SerdeError, InvalidDataError, ValueError, AttributeError, IndexError, TypeError,
+_ODD = (ValueError, AttributeError, IndexError, TypeError,
         OverflowError)
 
 
@@ -145,8 +144,8 @@ class Scan:
     def _take(self, message: Message, columns: list[Column], told: list[Told],
               stamp_of: Callable[[Message, Any, tuple], int | None], brief: bool) -> None:
         try:
-            decoded = None if brief else self.store.deserialize_cdr(
-                message.data, self.type_of(message.topic))
+            decoded = None if brief else decode(
+                self.store, message.data, self.type_of(message.topic))
             for values in told:
                 values.add(stamp_of(message, decoded, values.steps) or message.log_ns, decoded)
         except _ODD as error:
