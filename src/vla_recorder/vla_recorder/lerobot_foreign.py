@@ -4,6 +4,7 @@ import re
 
 from vla_core.episode import ACTION, DEPTH_PREFIX, IMAGE_PREFIX
 from vla_core.errors import InvalidDataError
+from vla_recorder.lerobot_depth import DepthScale
 
 STATE = 'observation/state/state'
 _PLACES = frozenset({'timestamp', 'frame_index', 'episode_index', 'index', 'task_index'})
@@ -21,12 +22,23 @@ def stream_of(key: str, feature: dict) -> str | None:
         return {'observation/state': STATE, 'action': ACTION}.get(name, name)
     camera = name.removeprefix('observation/images/').removeprefix('observation/')
     if _is_depth(feature):
-        if dtype == 'video':
-            raise InvalidDataError(
-                f'feature {key!r}: got depth as a video of rounded distances, '
-                'allowed depth as images')
         return DEPTH_PREFIX + camera.removesuffix('_depth')
     return IMAGE_PREFIX + camera
+
+
+def depth_scale(feature: dict) -> DepthScale | None:
+    """Return how a video keeps depth; None for a picture in colour."""
+    if not _is_depth(feature):
+        return None
+    info = feature['info']
+    try:
+        return DepthScale(
+            *(float(info[f'video.{name}']) for name in ('depth_min', 'depth_max', 'shift')),
+            bool(info['video.use_log']), info.get('depth_unit') == 'mm')
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidDataError(
+            f'got a video of depth with info {info!r:.200} ({error}), '
+            'allowed video.depth_min, depth_max, shift and use_log') from error
 
 
 def picture_shape(feature: dict) -> tuple[int, int, int]:
@@ -40,6 +52,6 @@ def picture_shape(feature: dict) -> tuple[int, int, int]:
 
 
 def _is_depth(feature: dict) -> bool:
-    info = feature.get('info') or feature.get('video_info') or {}
-    return bool(isinstance(info, dict) and (
-        info.get('is_depth_map') or info.get('video.is_depth_map')))
+    info = feature.get('info')
+    return isinstance(info, dict) and bool(
+        info.get('is_depth_map') or info.get('video.is_depth_map'))

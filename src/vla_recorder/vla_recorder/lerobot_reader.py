@@ -15,7 +15,8 @@ from vla_core.episode import Episode, Stream, SubtaskSpan
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import Values
 from vla_recorder.header import header_from_json
-from vla_recorder.lerobot_foreign import picture_shape, stream_of
+from vla_recorder.lerobot_depth import DepthFrames
+from vla_recorder.lerobot_foreign import depth_scale, picture_shape, stream_of
 from vla_recorder.lerobot_images import ImageColumn
 from vla_recorder.lerobot_info import Info, read_info
 from vla_recorder.lerobot_language import EVENTS, PERSISTENT, questions_of, subtasks_of
@@ -36,7 +37,7 @@ class LeRobotReader:
         self._tasks: dict[int, str] | None = None
         self._lines: dict[int, dict] | None = None  # once meta/episodes was searched
         self._broken = ''  # a file of it that cannot be read
-        self._open: WeakSet[VideoFrames | ImageColumn] = WeakSet()
+        self._open: WeakSet[VideoFrames | DepthFrames | ImageColumn] = WeakSet()
 
     def __len__(self) -> int:
         return self._info.episodes
@@ -88,8 +89,11 @@ class LeRobotReader:
                 raise InvalidDataError(
                     f'meta/episodes: got no from_timestamp of {key!r}, allowed seconds')
             times = start + _column(path, rows, 'timestamp', {'dtype': 'float64', 'shape': [1]})
-            pictures = VideoFrames(
-                self._info.video_path(line, key), times, height, width, self._info.fps)
+            video, scale = self._info.video_path(line, key), depth_scale(feature)
+            pictures = VideoFrames(video, times, height, width, self._info.fps,
+                                   'gray12le' if scale else 'rgb24')
+            if scale:
+                pictures = DepthFrames(pictures, scale)
         else:
             stored = (feature.get('info') or {}).get('stored')
             shape = (rows.num_rows, height, width, *([channels] if channels > 1 else []))

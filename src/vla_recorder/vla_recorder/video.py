@@ -69,9 +69,13 @@ class VideoFrames:
 
     def __init__(
         self, path: Path, times_s: np.ndarray, height: int, width: int, fps: float,
+        pixels: str = 'rgb24',
     ) -> None:
-        self.shape = (len(times_s), height, width, 3)
-        self.dtype = np.dtype(np.uint8)
+        """Decode to `pixels`: rgb24 (N, H, W, 3) uint8 or gray12le (N, H, W) uint16."""
+        colour = pixels == 'rgb24'
+        self.shape = (len(times_s), height, width, *([3] if colour else []))
+        self.dtype = np.dtype(np.uint8 if colour else np.uint16)
+        self._pixels = pixels
         self._path, self._times, self._half_s = Path(path), times_s, 0.5 / fps
         self._container: av.container.InputContainer | None = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
@@ -83,7 +87,7 @@ class VideoFrames:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         times = self._times[rows]
-        out = np.empty((len(times), *self.shape[1:]), np.uint8)
+        out = np.empty((len(times), *self.shape[1:]), self.dtype)
         try:
             for k, time_s in enumerate(times.tolist()):
                 out[k] = self._frame(time_s)
@@ -109,7 +113,7 @@ class VideoFrames:
             raise _unreadable(self._path, error) from error
 
     def _frame(self, time_s: float) -> np.ndarray:
-        """Return the frame (H, W, 3) shown at `time_s`."""
+        """Return the frame shown at `time_s`."""
         at = self._current.time if self._current else None
         if at is None or not at - self._half_s <= time_s <= at + _JUMP_S:
             self._seek(time_s)
@@ -122,7 +126,7 @@ class VideoFrames:
             raise InvalidDataError(
                 f'{self._path}: got the next frame at {self._current.time:.3f} s, '
                 f'allowed one at {time_s:.3f} s')
-        picture = self._current.to_ndarray(format='rgb24')
+        picture = self._current.to_ndarray(format=self._pixels)
         if picture.shape != self.shape[1:]:
             raise InvalidDataError(
                 f'{self._path}: got frames {picture.shape}, allowed {self.shape[1:]}')

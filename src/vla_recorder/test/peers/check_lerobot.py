@@ -188,6 +188,8 @@ def check_theirs(root: Path, vcodec: str) -> None:
     if LANGUAGE:  # the library knows depth, too
         features['observation.images.front_depth'] = {
             **picture((24, 32, 1), 'image'), 'info': {'is_depth_map': True, 'depth_unit': 'mm'}}
+        features['observation.images.wrist_depth'] = {
+            **picture((64, 64, 1), 'video'), 'info': {'is_depth_map': True}}
     codec = {} if LANGUAGE else {'vcodec': vcodec}
     dataset = LeRobotDataset.create('local/theirs', 10, features, root=root, robot_type='so101',
                                     use_videos=True, **codec)
@@ -216,8 +218,8 @@ def their_frames(steps: int, rng: np.random.Generator, features: dict) -> list[d
     phase = int(rng.integers(100))
     made = {key: make_images(steps, *feature['shape'][:2], phase=phase)
             for key, feature in features.items() if feature['shape'][-1] == 3}
-    if 'observation.images.front_depth' in features:
-        made['observation.images.front_depth'] = make_depth(steps, 'uint16')[..., None]
+    made |= {key: make_depth(steps, 'uint16', *feature['shape'][:2])[..., None]
+             for key, feature in features.items() if feature['shape'][-1] == 1}
     rows = {key: rng.normal(size=(steps, 6)).astype(np.float32)
             for key in ('observation.state', 'action')}
     return [{key: values[k] for key, values in {**made, **rows}.items()} for k in range(steps)]
@@ -240,6 +242,11 @@ def check_their_episode(episode: Episode, index: int, frames: list[dict]) -> Non
         values = episode.streams['observation/depth/front'].values
         true = np.stack([frame['observation.images.front_depth'] for frame in frames])[..., 0]
         assert np.array_equal(values[0:len(values)], true)
+        values = episode.streams['observation/depth/wrist'].values
+        true = np.stack([frame['observation.images.wrist_depth'] for frame in frames])[..., 0]
+        error = np.abs(values[0:len(values)].astype(int) - true)[:, 3:]
+        print(f'  theirs, episode {index}, depth video: worst error {error.max()} mm')
+        assert error.max() <= 10  # 12 bits, and holes are not kept
 
 
 def check_folder(root: Path) -> None:
