@@ -133,6 +133,23 @@ def test_a_camera_that_freezes_while_the_arm_rests_is_no_fault() -> None:
     assert 'frozen' not in lines(replace(frozen, streams=still))
 
 
+def test_a_frozen_camera_is_found_behind_a_codec_and_a_small_moving_spot_is_none() -> None:
+    rng = np.random.default_rng(0)
+
+    def coded(c: np.ndarray) -> np.ndarray:
+        held = np.repeat(c[10:11], len(c), 0).astype(int)
+        held[20] += 10  # a key frame
+        return np.clip(held + (rng.random(c.shape) < 0.1), 0, 255).astype(np.uint8)
+
+    def spot(c: np.ndarray) -> np.ndarray:
+        c = np.full_like(c, 90)
+        for row, picture in enumerate(c):
+            picture[row % 24, row % 32] = 200
+        return c
+    assert 'is frozen' in lines(change(clean_episode(), CAMERA, coded))
+    assert 'is frozen' not in lines(change(clean_episode(), CAMERA, spot))
+
+
 def test_a_slow_camera_in_a_fast_table_is_no_fault() -> None:
     slow = change(clean_episode(), CAMERA, lambda c: c[np.arange(len(c)) // 2 * 2])
     assert lines(slow) == ''

@@ -14,7 +14,7 @@ FROZEN_ROWS = 4
 FROZEN_M = 0.04  # [m] of the tool
 RADIUS_M = 0.5  # a joint's turn [rad] counts as this much way of the tool
 FROZEN_BLIND_S = 5.0  # of a robot whose motion is not known
-EQUAL = 0.1  # mean difference of a picture that is the same but for its codec, of 255
+EQUAL, PEAK = 1.2, 24  # mean and most a frozen picture differs after a codec, of 255
 BLACK, WHITE = 8.0, 250.0
 WHITE_SHARE = 0.6
 FLAT = 2.0  # standard deviation
@@ -80,13 +80,14 @@ def _same(before: np.ndarray, picture: np.ndarray) -> bool:
     middle = len(picture) // 2  # most pictures differ in one row already
     if picture.dtype != np.uint8:
         return bool(np.array_equal(before, picture, equal_nan=picture.dtype.kind == 'f'))
-    if _apart(before[middle], picture[middle]) > 20 * EQUAL:
+    if _apart(before[middle], picture[middle]).max() > PEAK:
         return False
-    return _apart(before, picture) <= EQUAL
+    apart = _apart(before, picture)
+    return bool(apart.max() <= PEAK and apart.mean() <= EQUAL)
 
 
-def _apart(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.abs(first.astype(np.int16) - second).mean())
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.abs(first.astype(np.int16) - second)
 
 
 def _brightness(picture: np.ndarray) -> tuple[bool, bool, bool]:

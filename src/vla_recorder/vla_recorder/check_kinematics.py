@@ -15,8 +15,8 @@ from vla_recorder.findings import Finding, Level
 WINDOW_S = 0.1  # positions are compared over this long, so that their noise does not count
 LEAST_TURN = 0.2  # [rad] a joint must have turned in all
 LEAST_WINDOWS = 8
-SLOPES = (0.6, 1.7)  # of change of position against the integral of velocity
-EXPLAINED = 0.5  # correlation
+SLOPES = (0.3, 3.0)  # change of position by integral of velocity: a sample is no average
+EXPLAINED = 0.35  # correlation
 LIMIT_MARGIN = 0.05  # [rad]
 POSITION_M, ANGLE_RAD = 0.01, np.radians(3.0)
 _ROWS = 200  # of an episode that are checked by forward kinematics
