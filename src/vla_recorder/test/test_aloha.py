@@ -22,7 +22,7 @@ from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOpti
 from vla_recorder.table import tabulate
 
 IMAGES = 'observation/images/'
-ERROR = (2.0, 30)  # of JPEG at quality 95 on smooth pictures: mean and greatest, of 255
+ERROR = (1.5, 30)  # of our JPEG: mean and greatest, of 255
 
 
 def write_all(folder: Path, *episodes: Episode, compress: bool = False) -> Path:

@@ -2,6 +2,9 @@
 
 The pictures are true-colour JPEG files, as openpi's converter reads them; ACT++ encodes and
 decodes without regard to the order of the channels, so its pictures come out red for blue.
+At quality 95 and full colour resolution a value is off by 1 to 1.5 of 255 in the mean and by 30
+at the most: 16 % of the size at 96 px, 8 % of noisy 640 x 480 (deflated: 61 %). Small rendered
+pictures are better kept losslessly: `vla_recorder.hdf5` takes 6 % for them.
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,9 @@ from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks
 from vla_recorder.hdf5_files import OpenFiles
 
-QUALITY = 95  # ALOHA's own is 50
+# Quality: ALOHA's own is 50. Half the colour resolution, OpenCV's choice, is off by up to 140.
+_ENCODING = (cv2.IMWRITE_JPEG_QUALITY, 95,
+             cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 SHAPE = 'jpeg'  # attribute: the shape of one picture
 _ROOM = 1.25  # how much longer than the first picture one may be before it takes two chunks
 
@@ -98,8 +103,7 @@ def jpeg_rows(files: OpenFiles, path: Path, data: h5py.Dataset) -> JpegRows:
 
 
 def _encode(picture: np.ndarray) -> np.ndarray:
-    ok, encoded = cv2.imencode(
-        '.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    ok, encoded = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _ENCODING)
     assert ok, 'OpenCV encodes any picture of bytes'
     return encoded.reshape(-1)
 
