@@ -14,6 +14,7 @@ from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.protocols import Policy
 from vla_policy.policy import load_policy
 from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5_index import Index
 from vla_sim.catalogue import find_scene
 from vla_sim.collect import DemoConfig, demonstrate, NoiseConfig
 from vla_sim.environment import TableEnvironment
@@ -73,6 +74,8 @@ def main(options: CollectOptions) -> int:
     counts = dict.fromkeys(('episodes', 'successes', 'frames'), 0)
     for done in _run(jobs, options):
         counts = {name: count + done[name] for name, count in counts.items()}
+    if counts['episodes']:
+        Index(options.out).write()
     print(f'{counts["episodes"]} episodes, {counts["successes"]} successful, '
           f'{counts["frames"]} frames in {options.out}')
     return 0
