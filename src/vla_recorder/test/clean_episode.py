@@ -98,7 +98,6 @@ def _pictures(poses: np.ndarray) -> np.ndarray:
     row, column = np.mgrid[0:24, 0:32]
     frames = []
     for x, y, *_ in poses:
-        near = np.exp(-((row - 12 - 60 * (x - poses[0, 0])) ** 2
-                        + (column - 16 - 60 * (y - poses[0, 1])) ** 2) / 40)
-        frames.append(60 + 120 * near)
+        away = np.hypot(row - 12 - 60 * (x - poses[0, 0]), column - 16 - 60 * (y - poses[0, 1]))
+        frames.append(np.clip(180 - 40 * (away - 5), 60, 180))
     return np.repeat(np.array(frames)[..., None], 3, axis=-1).astype(np.uint8)
