@@ -108,6 +108,21 @@ def test_the_rate_of_a_table_can_be_chosen(source: Path) -> None:
     assert source.exists()
 
 
+def test_frames_without_a_fresh_sample_are_told(
+    source: Path, capsys: pytest.CaptureFixture
+) -> None:
+    late = made_up(0)
+    late = replace(late, streams={name: stream if name == 'action' else Stream(
+        stream.stamps_ns + 10**9, stream.values) for name, stream in late.streams.items()})
+    action = Stream(np.arange(50) * 50_000_000, np.zeros((50, 7), np.float32))
+    Hdf5Writer(Path('late')).write(replace(late, streams={**late.streams, 'action': action}))
+    assert main(['convert', 'late', 'out', '--to', 'rlds', '--json', 'report.json']) == 0
+    left_out = json.loads(Path('report.json').read_text())['left_out_this_run']
+    assert left_out > 20
+    assert f'{left_out} frames left out of the tables' in capsys.readouterr().err
+    assert source.exists()
+
+
 def test_the_help_has_examples(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         main(['convert', '--help'])

@@ -23,7 +23,7 @@ class Silent:
     def advance(self, share: float) -> None:
         """Ignore it."""
 
-    def end(self, frames: int) -> None:
+    def end(self, frames: int, left_out: int) -> None:
         """Ignore it."""
 
     def fail(self, index: int, message: str) -> None:

@@ -1,19 +1,24 @@
 """From each format into each other one: nothing is lost on the way but what a codec loses."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
+from made_up_bags import rows, write_bag
 from made_up_calvin import make_split
 from made_up_episodes import assert_equal, assert_kept, make_multirate_episode
 import pytest
+from rosbags.rosbag2 import StoragePlugin
 from test_convert import Listener
 from vla_core.episode import Episode
 from vla_recorder.checksums import verify
 from vla_recorder.convert import Conversion, convert
 from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOptions
+from vla_recorder.topic_map import open_bag
 
 FORMATS = ('lerobot', 'hdf5', 'rlds', 'mcap')
+EXAMPLE_MAP = Path(__file__).resolve().parents[3] / 'docs' / 'topic_map.yaml'
 CODEC_ERROR = (2.5, 20)  # of H.264: mean and greatest difference, of 255
 NOISE_ERROR = (64.0, 255)  # of pictures that are noise, as a video has never seen them
 
@@ -37,7 +42,7 @@ def episodes(folder: Path) -> Iterator[Episode]:
     reader.close()
 
 
-@pytest.mark.parametrize(('source', 'target'), permutations(FORMATS, 2))
+@pytest.mark.parametrize(('source', 'target'), list(permutations(FORMATS, 2)))
 def test_any_format_becomes_any_other(
     sources: dict[str, Path], source: str, target: str, tmp_path: Path
 ) -> None:
@@ -65,3 +70,28 @@ def test_a_calvin_data_set_becomes_any_of_them(target: str, tmp_path: Path) -> N
             assert_kept(got, wanted, NOISE_ERROR)
         else:
             assert_equal(got, wanted)
+
+
+@pytest.mark.parametrize('target', FORMATS)
+def test_somebody_elses_bag_becomes_any_of_them(target: str, tmp_path: Path) -> None:
+    source = write_bag(tmp_path / 'bag', StoragePlugin.MCAP, rows(1.0))
+    plan = Conversion(source, tmp_path / 'out', target, topic_map=EXAMPLE_MAP)
+    listener = Listener(allow_left_out=True)
+    done = convert(plan, listener)
+    assert done.finished and done.episodes == 2 and not done.bad and not done.problems
+    assert convert(plan, listener) == replace(done, changed=False)
+    bag = open_bag(source, EXAMPLE_MAP)
+    for index, got in enumerate(episodes(tmp_path / 'out')):
+        if target in ('lerobot', 'rlds'):
+            assert_kept(got, bag.read(index), CODEC_ERROR if target == 'lerobot' else (0.0, 0))
+        else:
+            assert_equal(got, bag.read(index))
+    bag.close()
+
+
+def test_what_a_bag_lacks_is_told(tmp_path: Path) -> None:
+    messages = (row for row in rows(1.0) if row[1] != '/wrist/depth')
+    source = write_bag(tmp_path / 'bag', StoragePlugin.MCAP, messages)
+    plan = Conversion(source, tmp_path / 'out', 'hdf5', topic_map=EXAMPLE_MAP)
+    problem, = convert(plan, Listener()).problems
+    assert '/wrist/depth' in problem

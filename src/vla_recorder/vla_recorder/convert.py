@@ -12,12 +12,12 @@ import hashlib
 from pathlib import Path
 from typing import Protocol
 
-from vla_core.episode import EpisodeReader, EpisodeWriter
+from vla_core.episode import Episode, EpisodeReader, EpisodeWriter
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.spec import load_robot, robot_names, RobotSpec
 from vla_recorder.convert_journal import fingerprint, Journal
 from vla_recorder.convert_place import alone, begin, check_space, finished, publish_folder
-from vla_recorder.convert_progress import frames_of, watched
+from vla_recorder.convert_progress import frames_left_out, frames_of, watched
 from vla_recorder.formats import create_dataset, detect, find_format, open_dataset, WriteOptions
 
 _REOPEN = 64  # episodes; a reader keeps the files of lazy images open until it is closed
@@ -47,6 +47,7 @@ class Converted:
     bad: Mapping[int, str]  # episodes of the source that are not in it, and why
     finished: bool  # else a bad episode holds it up
     changed: bool  # False: it had been finished before
+    problems: tuple[str, ...] = ()  # of a foreign bag: what could not be used, a line each
 
 
 class Watcher(Protocol):
@@ -58,8 +59,8 @@ class Watcher(Protocol):
     def advance(self, share: float) -> None:
         """Hear that this share (0..1) of the episode at hand is done."""
 
-    def end(self, frames: int) -> None:
-        """Hear that an episode is on the disk."""
+    def end(self, frames: int, left_out: int) -> None:
+        """Hear that an episode is on the disk, and how many frames its table lacks."""
 
     def fail(self, index: int, message: str) -> None:
         """Hear that an episode is bad; before `begin`, that an earlier run found it so."""
@@ -120,57 +121,50 @@ class _Run:
                  identity: Mapping[str, str]) -> None:
         self._plan, self._watcher, self._partial = plan, watcher, partial
         self._journal = begin(partial, Journal(identity))
+        self._options = plan.options
 
     def result(self) -> Converted:
         """Convert what is left and give the destination its name if it is whole."""
-        with closing(self._open()) as reader:
-            indices = range(len(reader))[self._plan.first:self._plan.stop]
-            robot = self._robot(reader, indices)
-        options = replace(self._plan.options, robot=robot)
-        done = _count(self._partial, self._plan.format_name)
-        with closing(create_dataset(self._partial, self._plan.format_name, options)) as writer:
-            done = self._write(writer, indices, done)
+        with closing(_Source(self._plan, self._journal.identity['from'])) as source:
+            indices = range(len(source))[self._plan.first:self._plan.stop]
+            self._options = replace(self._plan.options, robot=self._robot(source, indices))
+            name = self._plan.format_name
+            done = _count(self._partial, name)
+            with closing(create_dataset(self._partial, name, self._options)) as writer:
+                done = self._write(source, writer, indices, done)
         whole = self._plan.skip_bad or not self._journal.bad
         if whole:
             self._publish(done)
-        return Converted(
-            self._journal.identity['from'], done, self._journal.bad, whole, changed=True)
+        return Converted(source.format_name, done, self._journal.bad, whole,
+                         changed=True, problems=source.problems)
 
-    def _open(self) -> EpisodeReader:
-        if self._plan.topic_map is not None:
-            from vla_recorder.topic_map import open_bag
-            return open_bag(self._plan.source, self._plan.topic_map)
-        return open_dataset(self._plan.source, self._journal.identity['from'])
-
-    def _robot(self, reader: EpisodeReader, indices: range) -> RobotSpec | None:
+    def _robot(self, source: '_Source', indices: range) -> RobotSpec | None:
         """Return the robot of the options or of the first episode that can be read."""
         if self._plan.options.robot is not None:
             return self._plan.options.robot
         for index in indices:
             try:
-                name = reader.read(index).robot
+                name = source.read(index).robot
             except (VlaError, OSError):
                 continue  # told when its turn comes
             return load_robot(name) if name in robot_names() else None
         raise InvalidDataError(
             f'{self._plan.source}: got no episode that can be read among {len(indices)}')
 
-    def _write(self, writer: EpisodeWriter, indices: range, done: int) -> int:
+    def _write(self, source: '_Source', writer: EpisodeWriter, indices: range, done: int) -> int:
         """Write the episodes that are not done and return how many there are then."""
         waiting = [index for index in indices if index not in self._journal.bad][done:]
         for index, message in self._journal.bad.items():
             self._watcher.fail(index, message)
         self._watcher.begin(len(indices), len(indices) - len(waiting))
-        for start in range(0, len(waiting), _REOPEN):
-            with closing(self._open()) as reader:
-                for index in waiting[start:start + _REOPEN]:
-                    done += self._write_one(reader, writer, index)
+        for index in waiting:
+            done += self._write_one(source, writer, index)
         return done
 
-    def _write_one(self, reader: EpisodeReader, writer: EpisodeWriter, index: int) -> bool:
+    def _write_one(self, source: '_Source', writer: EpisodeWriter, index: int) -> bool:
         check_space(self._partial)
         try:
-            episode = reader.read(index)
+            episode = source.read(index)
             writer.write(watched(episode, self._watcher.advance))
         except VlaError as error:
             self._fail(index, str(error))
@@ -180,7 +174,8 @@ class _Run:
                 raise
             self._fail(index, str(error).splitlines()[0])
             return False
-        self._watcher.end(frames_of(episode))
+        left_out = frames_left_out(episode, self._plan.format_name, self._options)
+        self._watcher.end(frames_of(episode), left_out)
         return True
 
     def _fail(self, index: int, message: str) -> None:
@@ -195,6 +190,41 @@ class _Run:
                 f'{self._plan.source}: got no good episode, allowed 1 or more')
         publish_folder(self._partial, self._plan.destination,
                        replace(self._journal, episodes=episodes))
+
+
+class _Source:
+    """The episodes to convert; a reader that kept many files open is opened anew."""
+
+    def __init__(self, plan: Conversion, format_name: str) -> None:
+        self.format_name = format_name
+        self._plan, self._reads = plan, 0
+        self._reader = self._open()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What of a foreign bag could not be used."""
+        return getattr(self._reader, 'problems', ())
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def read(self, index: int) -> Episode:
+        """Return an episode; the pictures of the one before are gone."""
+        self._reads += 1
+        if self._reads % _REOPEN == 0 and self._plan.topic_map is None:
+            self._reader.close()
+            self._reader = self._open()
+        return self._reader.read(index)
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+    def _open(self) -> EpisodeReader:
+        if self._plan.topic_map is not None:
+            from vla_recorder.topic_map import open_bag
+            return open_bag(self._plan.source, self._plan.topic_map)
+        return open_dataset(self._plan.source, self.format_name)
 
 
 def _count(partial: Path, format_name: str) -> int:

@@ -1,4 +1,4 @@
-"""How much of an episode a writer has read: its lazy pictures tell."""
+"""How far a writer is in an episode, and how many frames it has."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, Stream
 from vla_core.lazy import is_lazy, LazyArray
+from vla_recorder.formats import WriteOptions
+from vla_recorder.table import rules_of, tabulate
 
 Tell = Callable[[float], None]
+_OF_FRAMES = ('lerobot', 'rlds', 'aloha')  # formats that are one table of frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +56,11 @@ def frames_of(episode: Episode) -> int:
         return len(episode.streams[ACTION])
     return max((len(episode.streams[IMAGE_PREFIX + camera]) for camera in episode.cameras),
                default=0)
+
+
+def frames_left_out(episode: Episode, format_name: str, options: WriteOptions) -> int:
+    """Return how many instants had no fresh sample of every stream, where a frame needs one."""
+    if format_name not in _OF_FRAMES:
+        return 0
+    rules = rules_of(options.robot) if options.robot else None
+    return tabulate(episode, rules, options.fps).dropped

@@ -80,9 +80,9 @@ def main(options: ConvertOptions) -> int:
         bar.close()
     seconds = time.monotonic() - started
     if options.json:
-        report = _report(options, done, bar.frames, seconds)
+        report = _report(options, done, bar, seconds)
         options.json.write_text(json.dumps(report, indent=1) + '\n')
-    return _tell(options, done, bar.frames, seconds)
+    return _tell(options, done, bar, seconds)
 
 
 def _plan(options: ConvertOptions) -> Conversion:
@@ -110,12 +110,17 @@ def _span(text: str) -> tuple[int, int | None]:
     return first, int(match[3]) if match[3] else None
 
 
-def _tell(options: ConvertOptions, done: Converted, frames: int, seconds: float) -> int:
+def _tell(options: ConvertOptions, done: Converted, bar: '_Bar', seconds: float) -> int:
     if not done.changed:
         print(f'{options.dst} is this conversion already: {done.episodes} episodes, '
               'nothing to do')
         return 0
-    what = f'{done.episodes} episodes ({frames} frames in {seconds:.1f} s)'
+    for problem in done.problems:
+        print(f'vla: {problem}', file=sys.stderr)
+    if bar.left_out:
+        print(f'vla: {bar.left_out} frames left out of the tables: no fresh sample of every '
+              'stream; numbers are kept beside them', file=sys.stderr)
+    what = f'{done.episodes} episodes ({bar.frames} frames in {seconds:.1f} s)'
     if done.finished:
         skipped = f', {len(done.bad)} bad ones left out' if done.bad else ''
         print(f'{what} in {options.dst} as {options.to}{skipped}')
@@ -126,15 +131,16 @@ def _tell(options: ConvertOptions, done: Converted, frames: int, seconds: float)
     return 2
 
 
-def _report(options: ConvertOptions, done: Converted, frames: int, seconds: float) -> dict:
+def _report(options: ConvertOptions, done: Converted, bar: '_Bar', seconds: float) -> dict:
     place = options.dst
     size = sum((place / name).stat().st_size for name in data_files(place))
     return {
         'source': str(options.src), 'destination': str(place), 'from': done.source_format,
         'to': options.to, 'episodes': done.episodes, 'bad': dict(done.bad),
         'finished': done.finished, 'changed': done.changed, 'bytes': size,
-        'frames_this_run': frames, 'seconds': round(seconds, 3),
-        'frames_per_s': round(frames / seconds, 1),
+        'frames_this_run': bar.frames, 'seconds': round(seconds, 3),
+        'left_out_this_run': bar.left_out, 'problems': list(done.problems),
+        'frames_per_s': round(bar.frames / seconds, 1),
         'command': shlex.join(['./vla', *sys.argv[1:]])}
 
 
@@ -147,7 +153,7 @@ class _Bar:
             TextColumn('{task.fields[episodes]}/{task.fields[of]} episodes '
                        '{task.fields[frames]} frames {task.fields[rate]:.0f}/s'),
             TimeRemainingColumn(), console=Console(stderr=True))
-        self.frames = 0
+        self.frames = self.left_out = 0
         self._done = self._begun = 0
         self._line: TaskID | None = None
 
@@ -162,9 +168,10 @@ class _Bar:
         """Move within an episode."""
         self.progress.update(self._line, completed=self._done + share)
 
-    def end(self, frames: int) -> None:
+    def end(self, frames: int, left_out: int) -> None:
         """Count an episode."""
         self.frames += frames
+        self.left_out += left_out
         self._step()
 
     def fail(self, index: int, message: str) -> None:
