@@ -94,10 +94,10 @@ def _joints(robot: str, poses: np.ndarray) -> np.ndarray:
 
 
 def _pictures(poses: np.ndarray) -> np.ndarray:
-    """Return pictures (N, 24, 32, 3) of a bright spot that goes with the tool."""
+    """Return pictures (N, 24, 32, 3) of a bright spot that goes and grows with the tool."""
     row, column = np.mgrid[0:24, 0:32]
     frames = []
-    for x, y, *_ in poses:
+    for x, y, z, *_ in poses:
         away = np.hypot(row - 12 - 60 * (x - poses[0, 0]), column - 16 - 60 * (y - poses[0, 1]))
-        frames.append(np.clip(180 - 40 * (away - 5), 60, 180))
+        frames.append(np.clip(180 - 40 * (away - 5 - 60 * (z - poses[0, 2])), 60, 180))
     return np.repeat(np.array(frames)[..., None], 3, axis=-1).astype(np.uint8)

@@ -10,8 +10,8 @@ from vla_recorder.check_streams import known_rows
 from vla_recorder.findings import Finding, Level
 
 FROZEN_S = 0.3  # and FROZEN_ROWS equal pictures while the arm moves FROZEN_M are too many
-FROZEN_ROWS = 4
-FROZEN_M = 0.04  # [m] of the tool
+FROZEN_ROWS = 5
+FROZEN_M = 0.08  # [m] of the tool
 RADIUS_M = 0.5  # a joint's turn [rad] counts as this much way of the tool
 FROZEN_BLIND_S = 5.0  # of a robot whose motion is not known
 EQUAL, PEAK = 1.2, 24  # mean and most a frozen picture differs after a codec, of 255
