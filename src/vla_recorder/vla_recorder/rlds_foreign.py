@@ -15,6 +15,7 @@ out: features of unknown or changing shape that are no images, and other texts o
 """
 
 from itertools import groupby
+from math import prod
 import re
 
 import numpy as np
@@ -64,11 +65,12 @@ def _columns(example: Example) -> dict[str, Feature]:
 
 def _count(example: Example) -> int:
     """Return the number of steps, as the first feature that tells says."""
-    for path, feature in example.features.items():
-        if not path.startswith(STEPS) or path not in example.found:
+    for path in (*_BOUNDS, *example.features):
+        feature, found = example.features.get(path), example.found.get(path)
+        if not path.startswith(STEPS) or feature is None or found is None:
             continue
-        found, size = example.found[path], int(np.prod([s or 0 for s in feature.shape]))
-        if found.places:
+        size = prod(length or 0 for length in feature.shape)
+        if found.places and (feature.dtype != 'string' or size == 1):
             return len(found.places)
         if found.numbers and size:
             return found.values().size // size
