@@ -1,8 +1,11 @@
 """Laws of reading LeRobot v3 data sets that others wrote, whole or broken."""
 
 from collections.abc import Mapping
+import json
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_up_lerobot import LENGTHS, picture, states, write_theirs
 import numpy as np
 import pyarrow as pa
@@ -162,3 +165,44 @@ def test_an_episode_that_is_not_there_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidDataError, match='allowed 0 to 4'):
             reader.read(index)
     assert not holds(tmp_path / 'data')
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
+                                                                max_size=3), max_leaves=5)
+
+
+@pytest.fixture(scope='module')
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('theirs')
+    write_theirs(root, language=True)
+    return root
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), value=JSON)
+def test_whatever_an_info_says_the_reader_reads_or_refuses_in_one_line(
+    theirs: Path, data: st.DataObject, value: object
+) -> None:
+    path = theirs / INFO
+    before = path.read_text()
+    info = json.loads(before)
+    place = info
+    key = data.draw(st.sampled_from(sorted(place)))
+    while isinstance(place[key], dict) and data.draw(st.integers(0, 9)):
+        place = place[key]
+        key = data.draw(st.sampled_from([*sorted(place), 'stream', 'info', 'stream_shape']))
+        place.setdefault(key, None)
+    place[key] = value
+    path.write_text(json.dumps(info))
+    try:
+        reader = open_reader(theirs)
+        for index in range(min(len(reader), 3)):
+            for stream in reader.read(index).streams.values():
+                stream.values[0:1]
+        reader.close()
+    except InvalidDataError as error:
+        assert '\n' not in str(error) and str(theirs) in str(error)
+    finally:
+        path.write_text(before)

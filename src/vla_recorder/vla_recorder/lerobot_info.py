@@ -6,6 +6,7 @@ from pathlib import Path
 import re
 import string
 
+from vla_core.episode import check_name
 from vla_core.errors import InvalidDataError
 from vla_recorder.lerobot_layout import INFO, read_json
 
@@ -95,10 +96,25 @@ def _checked_features(path: Path, features: object) -> Mapping[str, dict]:
                 and isinstance(feature.get('dtype'), str)):
             raise InvalidDataError(
                 f'{path}: got feature {key!r} {feature!r:.200}, allowed a dtype and a shape')
-        if feature['dtype'] in ('video', 'image') and len(sizes) not in (2, 3):
+        _check_notes(path, key, feature)
+        picture = feature['dtype'] in ('video', 'image')
+        if picture and (len(sizes) not in (2, 3) or max(sizes) > 1 << 14):
             raise InvalidDataError(
                 f'{path}: got {feature["dtype"]} {key!r} of shape {shape}, allowed [H, W, C]')
     return features
+
+
+def _check_notes(path: Path, key: str, feature: Mapping) -> None:
+    """Check what may be noted of a feature: its stream in an Episode, and LeRobot's info."""
+    shape = feature.get('stream_shape', [1])
+    if not isinstance(feature.get('info') or {}, dict) or shape != [1]:
+        raise InvalidDataError(
+            f'{path}: got feature {key!r} {feature!r:.200}, allowed info by name')
+    if 'stream' in feature:
+        try:
+            check_name('stream', feature['stream'])
+        except InvalidDataError as error:
+            raise InvalidDataError(f'{path}: feature {key!r}: {error}') from error
 
 
 def _filled(template: str, line: Mapping, group: str, **more: str) -> str:

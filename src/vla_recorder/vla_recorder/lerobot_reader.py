@@ -11,7 +11,7 @@ from weakref import WeakSet
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from vla_core.episode import Episode, Stream, SubtaskSpan
+from vla_core.episode import Episode, Question, Stream, SubtaskSpan
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import Values
 from vla_recorder.header import header_from_json
@@ -50,7 +50,8 @@ class LeRobotReader:
         try:
             return self._read(index)
         except InvalidDataError as error:
-            raise InvalidDataError(f'episode {index}: {error}') from error
+            place = '' if str(self._root) in str(error) else f'{self._root}: '
+            raise InvalidDataError(f'episode {index}: {place}{error}') from error
 
     def close(self) -> None:
         """Close the files of pictures."""
@@ -73,9 +74,9 @@ class LeRobotReader:
         if (rows.schema.metadata or {}).get(b'raw') == b'true':
             kept = read_raw(self._root / RAW_PATH.format(**place(index)))
             table = Table(stamps, columns, kept.beside, kept.shown_ns, kept.age_s, kept.dropped)
-        if line.get('header') is not None:
+        if isinstance(line.get('header'), str):
             return header_from_json(line['header'], restore(table))
-        return self._described(index, restore(table), stamps, rows)
+        return self._described(index, restore(table), stamps, path, rows)
 
     def _values(self, key: str, feature: dict, line: dict, path: Path, first: int,
                 rows: pa.Table) -> Values:
@@ -102,24 +103,19 @@ class LeRobotReader:
         return pictures
 
     def _described(self, index: int, streams: Mapping[str, Stream], stamps: np.ndarray,
-                   rows: pa.Table) -> Episode:
+                   path: Path, rows: pa.Table) -> Episode:
         """Return an episode of a data set that only LeRobot's own columns describe."""
-        texts = [self._task(int(task)) for task in rows['task_index'].to_pylist()]
-        features = self._info.features
-        success = (bool(np.any(rows['next.success'].to_numpy()))
-                   if 'next.success' in features else None)
-        changes = [k for k in range(len(texts)) if not k or texts[k] != texts[k - 1]]
-        ends = [*changes[1:], len(texts) - 1]
-        spans = tuple(SubtaskSpan(int(stamps[k]), int(stamps[end]), texts[k])
-                      for k, end in zip(changes, ends, strict=True) if len(changes) > 1)
-        if PERSISTENT in rows.column_names:
-            spans = subtasks_of(rows[PERSISTENT][0].as_py() or (), int(stamps[-1])) or spans
-        events = rows[EVENTS].to_pylist() if EVENTS in rows.column_names else ()
+        numbers = _column(path, rows, 'task_index', {'dtype': 'int64', 'shape': [1]}).tolist()
+        texts = [self._task(number) for number in numbers]
+        success = None
+        if 'next.success' in self._info.features:
+            succeeded = {'dtype': 'bool', 'shape': [1]}
+            success = bool(_column(path, rows, 'next.success', succeeded).any())
+        spans, questions = _spoken(path, rows, stamps)
         return Episode(
             episode_id=f'episode_{index:06d}', robot=self._info.robot, task='',
-            instruction=texts[0], success=success, subtasks=spans,
-            questions=questions_of(events, stamps) if events else (),
-            streams=streams)
+            instruction=texts[0], success=success, streams=streams,
+            subtasks=spans or _changes(texts, stamps), questions=questions)
 
     def _task(self, number: int) -> str:
         if self._tasks is None:
@@ -160,6 +156,30 @@ def _all_lines(folder: Path) -> tuple[dict[int, dict], str]:
         except InvalidDataError as error:
             broken = broken or str(error)
     return lines, broken
+
+
+def _spoken(path: Path, rows: pa.Table, stamps: np.ndarray
+            ) -> tuple[tuple[SubtaskSpan, ...], tuple[Question, ...]]:
+    """Return what the language columns say, where there are any."""
+    spans: tuple[SubtaskSpan, ...] = ()
+    questions: tuple[Question, ...] = ()
+    try:
+        if PERSISTENT in rows.column_names:
+            spans = subtasks_of(rows[PERSISTENT][0].as_py() or (), int(stamps[-1]))
+        if EVENTS in rows.column_names:
+            questions = questions_of(rows[EVENTS].to_pylist(), stamps)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidDataError(
+            f'{path}: got language columns of another kind ({one_line(error)})') from error
+    return spans, questions
+
+
+def _changes(texts: list[str], stamps: np.ndarray) -> tuple[SubtaskSpan, ...]:
+    """Return a span for each task of an episode that has several."""
+    begins = [k for k in range(len(texts)) if not k or texts[k] != texts[k - 1]]
+    ends = [*begins[1:], len(texts) - 1]
+    return tuple(SubtaskSpan(int(stamps[k]), int(stamps[end]), texts[k])
+                 for k, end in zip(begins, ends, strict=True) if len(begins) > 1)
 
 
 def _lines(path: Path) -> dict[int, dict]:
