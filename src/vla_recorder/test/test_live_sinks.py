@@ -182,16 +182,18 @@ def test_an_episode_without_joints_is_told_and_the_next_one_is_written(tmp_path)
     assert any('not written' in line for line in studio.said)
 
 
-def test_a_message_that_is_no_picture_costs_the_episode_one_line(tmp_path):
-    studio = Studio(tmp_path, 'lerobot')
+def test_messages_that_cannot_be_understood_are_counted_and_cost_nothing_else(studio):
     studio.recorder.start(START, 'e0')
     studio.play(0.2)
-    channel = studio.robot.channels['front/image']
-    studio.recorder.add(channel, START + NS, START + NS, b'\x00\x01\x00\x00' + b'\xff' * 40)
+    topics = ['tf', TRAJECTORY] + ['front/image'] * (studio.form == 'lerobot')
+    for topic in topics:
+        channel = studio.robot.channels[topic]
+        studio.recorder.add(channel, START + NS, START + NS, b'\x00\x01\x00\x00' + b'\xff' * 40)
     studio.recorder.stop()
     studio.recorder.close()
-    line = next(line for line in studio.said if 'not written' in line)
-    assert 'front/image' in line and '\n' not in line
+    episode = studio.read()
+    assert len(episode.streams['observation/images/front']) == 4
+    assert [episode.meta[f'not_understood/{topic}'] for topic in topics] == [1] * len(topics)
 
 
 def test_a_data_set_that_another_recorder_writes_is_refused(tmp_path):
@@ -199,3 +201,16 @@ def test_a_data_set_that_another_recorder_writes_is_refused(tmp_path):
     with pytest.raises(InvalidDataError, match='second writer'):
         Studio(tmp_path, 'lerobot')
     studio.recorder.close()
+
+
+def test_without_tf_the_joints_say_where_the_tool_is(tmp_path):
+    studio = Studio(tmp_path, 'lerobot')
+    studio.recorder.start(START, 'e0')
+    studio.play(0.5, lambda topic, ms: topic != 'tf' or ms > 200)
+    studio.recorder.stop()
+    studio.recorder.close()
+    episode = studio.read()
+    tool = episode.streams['observation/state/tool_pose']
+    assert len(episode.streams['action']) == 10
+    assert episode.meta['tool_pose_from'] == 'joints'
+    assert np.array_equal(tool.values, [FORWARD(studio.robot.joints(t)) for t in tool.stamps_ns])

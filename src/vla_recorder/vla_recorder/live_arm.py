@@ -32,7 +32,10 @@ class LiveArm:
         return self._acted.commands
 
     def hear(self, channel: Channel, data: bytes) -> tuple[int, np.ndarray] | None:
-        """Take a message; return stamp [ns] and pose (7,) where the tool is known anew."""
+        """Take a message; return stamp [ns] and pose (7,) where the tool is known anew.
+
+        Raise InvalidDataError naming the topic for one that cannot be understood.
+        """
         if channel.topic in ('tf', 'tf_static'):
             return self._on_transforms(channel, data)
         if channel.topic == self._trajectory:

@@ -5,17 +5,19 @@ the arm was commanded, the action of each frame of the first camera.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, TOOL_POSE
+from vla_core.errors import InvalidDataError
 from vla_core.spec import RobotSpec
 from vla_recorder.acted import Forward
 from vla_recorder.bag import open_writer
 from vla_recorder.bag_stream import BagStream
 from vla_recorder.live_arm import LiveArm
 from vla_recorder.live_decode import Decoder
-from vla_recorder.live_sink import Finish
+from vla_recorder.live_sink import Finish, with_strange
 from vla_recorder.live_takes import takes_of_channel
 from vla_recorder.raw_channels import Channel
 
@@ -43,6 +45,7 @@ class BagSink:
         self._arm = LiveArm(self._robot, self._forward, self._decoder)
         self._newest: dict[str, int] = {}  # stamp by topic
         self._rows = array('q')  # stamps of the first camera
+        self._strange: Counter[str] = Counter()  # messages not understood, by topic
 
     def write(self, channel: Channel, stamp_ns: int, heard_ns: int, data: bytes) -> None:
         """Add a message as it came."""
@@ -60,7 +63,11 @@ class BagSink:
         self._stream.add_raw(topic, stamp_ns, data)
         if channel.stream == self._lead:
             self._rows.append(stamp_ns)
-        tool = self._arm.hear(channel, data)
+        try:
+            tool = self._arm.hear(channel, data)
+        except InvalidDataError:  # the message is kept as it came
+            self._strange[channel.topic] += 1
+            return
         if tool is not None:
             self._stream.add(TOOL_POSE, *tool)
 
@@ -76,6 +83,7 @@ class BagSink:
             actions = self._arm.actions(self._rows, int(header.meta['end_ns']))
             for stamp_ns, action in zip(self._rows, actions[ACTION]):
                 stream.add(ACTION, stamp_ns, action)
+        header = with_strange(header, self._strange)
         return lambda: stream.end(header)
 
     def discard(self) -> None:

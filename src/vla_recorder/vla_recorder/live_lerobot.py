@@ -6,6 +6,7 @@ beside it. Joints, wrench, tool and gels keep their own stamps. All of it waits 
 loses the episode in flight and nothing else.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +21,13 @@ from vla_recorder.lerobot import LeRobotWriter
 from vla_recorder.live_arm import LiveArm
 from vla_recorder.live_cameras import LiveCameras
 from vla_recorder.live_decode import Decoder
-from vla_recorder.live_sink import Finish
+from vla_recorder.live_sink import Finish, with_strange
 from vla_recorder.live_spool import Spool
 from vla_recorder.live_video import LiveVideo
 from vla_recorder.raw_channels import Channel
 from vla_recorder.running import AGE_PREFIX
 
 FOLDER = '.live'
-TF_S = 0.3  # without TF for so long, the joints say where the tool is
 
 
 class LeRobotSink:
@@ -104,6 +104,8 @@ class _Running:
     def __init__(self, folder: Path, robot: RobotSpec, rate_hz: float, fps: int,
                  decoder: Decoder, arm: LiveArm) -> None:
         self._folder, self._decoder, self._arm = folder, decoder, arm
+        self._strange: Counter[str] = Counter()  # messages, by topic
+        self._tool_by_tf: bool | None = None  # whether TF was known at the first row
         self._spools: dict[str, Spool] = {}
         self._videos = {camera: LiveVideo(folder / f'camera-{k}.mp4', fps)
                         for k, camera in enumerate(robot.cameras)}
@@ -111,7 +113,13 @@ class _Running:
             list(robot.cameras), rate_hz, lambda camera, frame: self._videos[camera].add(frame))
 
     def write(self, channel: Channel, stamp_ns: int, data: bytes) -> None:
-        """Take one message apart."""
+        """Take one message apart; one that cannot be understood is counted."""
+        try:
+            self._take(channel, stamp_ns, data)
+        except InvalidDataError:
+            self._strange[channel.topic] += 1
+
+    def _take(self, channel: Channel, stamp_ns: int, data: bytes) -> None:
         if channel.stream.startswith(IMAGE_PREFIX):
             camera = channel.stream.removeprefix(IMAGE_PREFIX)
             if self._began(stamp_ns):
@@ -122,7 +130,7 @@ class _Running:
             for stream, value in self._decoder.values(channel, data):
                 self._keep(stream, stamp_ns, value)
         tool = self._arm.hear(channel, data)
-        if tool is not None:
+        if tool is not None and self._tool_by_tf is not False:
             self._keep(TOOL_POSE, *tool)
 
     def episode(self, header: Episode, forward: Forward) -> Episode:
@@ -138,13 +146,16 @@ class _Running:
         columns |= {IMAGE_PREFIX + c: video.end() for c, video in self._videos.items()}
         streams = {name: Stream(stamps, values) for name, values in columns.items()}
         streams |= {name: spool.stream() for name, spool in self._spools.items()}
-        if TOOL_POSE not in streams:  # nobody told TF: what the joints say
+        if TOOL_POSE not in streams:  # nobody told TF in time: what the joints say
             joints = streams[JOINT_POSITION]
-            poses = np.array([forward(row) for row in joints.values])
-            streams[TOOL_POSE] = Stream(joints.stamps_ns, poses)
+            for stamp_ns, row in zip(joints.stamps_ns.tolist(), joints.values):
+                self._keep(TOOL_POSE, stamp_ns, forward(row))
+            streams[TOOL_POSE] = self._spools[TOOL_POSE].stream()
         repeats = {f'repeated_frames/{c}': n for c, n in self._cameras.repeats.items() if n}
+        header = with_strange(header, self._strange)
         return replace(header, streams=streams, meta={
-            **header.meta, 'commands': self._arm.commands, **repeats})
+            **header.meta, 'commands': self._arm.commands,
+            'tool_pose_from': 'tf' if self._tool_by_tf else 'joints', **repeats})
 
     def remove(self) -> None:
         """Leave nothing on the disk."""
@@ -155,11 +166,11 @@ class _Running:
     def _began(self, stamp_ns: int) -> bool:
         """Say whether the state of the arm is known at an instant: no row begins before."""
         joints, tool = self._spools.get(JOINT_POSITION), self._spools.get(TOOL_POSE)
-        if joints is None or stamp_ns < joints.first_ns:
+        if joints is None or stamp_ns < joints.first_ns or (
+                tool is not None and stamp_ns < tool.first_ns):
             return False
-        if tool is None:
-            return stamp_ns - joints.first_ns > TF_S * 1e9
-        return stamp_ns >= tool.first_ns
+        self._tool_by_tf = tool is not None if self._tool_by_tf is None else self._tool_by_tf
+        return True
 
     def _keep(self, stream: str, stamp_ns: int, value: np.ndarray) -> None:
         if stream not in self._spools:

@@ -1,11 +1,13 @@
 """Where raw messages go while they come: the seam between the recorder and a file format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from vla_core.episode import Episode
 from vla_recorder.raw_channels import Channel
 
+STRANGE = 'not_understood/'  # + topic, in the meta of an episode: number of messages
 Finish = Callable[[], None]  # makes an ended episode durable; it may take its time
 
 
@@ -33,3 +35,9 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release everything; called when every `Finish` has returned."""
+
+
+def with_strange(header: Episode, counts: Mapping[str, int]) -> Episode:
+    """Return the header with the numbers of messages that could not be understood."""
+    told = {STRANGE + topic: count for topic, count in counts.items()}
+    return replace(header, meta={**header.meta, **told})

@@ -225,7 +225,8 @@ class RawRecorder:
         if self._status:
             running.on_status(self._status)
         self._thread.begin(running.header())
-        for channel, (sent_ns, heard_ns, data) in self._newest.items():
+        eve = sorted(self._newest.items(), key=lambda item: bool(item[0].stream))
+        for channel, (sent_ns, heard_ns, data) in eve:  # a picture after all that explains it
             if channel.latched or stamp_ns - EVE_NS <= sent_ns <= stamp_ns + EVE_NS:
                 begun_ns = min(sent_ns, stamp_ns) if channel.latched else sent_ns
                 self._put(running, channel, begun_ns, heard_ns, data)

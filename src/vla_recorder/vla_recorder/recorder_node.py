@@ -106,8 +106,11 @@ class RecorderNode(VlaLifecycleNode):
             self._recorder = None
 
     def go_safe(self, error: Exception) -> None:
-        """Keep what is whole: the episode in which the node failed ends here."""
-        if self._recorder is not None:
+        """Keep what is whole: an episode of rows of which one is missing ends here.
+
+        Raw messages do not depend on each other: their recording goes on.
+        """
+        if isinstance(self._recorder, Recorder):
             self._recorder.finish(f'recorder node failed: {type(error).__name__}: {error}')
 
     def _open(self, config: NodeConfig) -> None:
@@ -223,7 +226,10 @@ class RecorderNode(VlaLifecycleNode):
         while self._lines:
             line = self._lines.popleft()
             bad = any(word in line for word in ('recording stopped', 'dropp', 'not written'))
-            (self.get_logger().error if bad else self.get_logger().info)(line)
+            if bad:  # a line of the program may log at one severity only
+                self.get_logger().error(line)
+            else:
+                self.get_logger().info(line)
 
 
 def main(args: list[str] | None = None) -> int:
