@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import fake_codec
-from made_up_episodes import assert_equal, make_episode
+from made_up_episodes import assert_equal, make_episode, make_multirate_episode
 import numpy as np
 import pytest
 from vla_core.episode import Episode, Stream
@@ -313,5 +313,15 @@ def test_reading_lazy_pictures_tells_how_far_the_writer_is(tmp_path: Path) -> No
         values = seen.streams[name].values
         np.testing.assert_array_equal(values[0:4], lazy.values[0:4])
         values[4:99]
-    assert shares == [0.5, 1.0] and frames_of(episode) == 8
-    assert frames_of(replace(episode, streams={name: lazy})) == 8
+    assert shares == [0.5, 1.0]
+
+
+def test_frames_are_those_of_the_format() -> None:
+    episode = make_multirate_episode()
+    options = WriteOptions(robot=load_robot('panda'))
+    assert frames_of(episode, 'hdf5', options) == (15, 0)
+    kept, left_out = frames_of(episode, 'lerobot', options)
+    assert kept + left_out == 15 and left_out < 3
+    pictures = {n: s for n, s in episode.streams.items() if 'images' in n}
+    assert frames_of(replace(episode, streams=pictures), 'mcap', options) == (30, 0)
+    assert frames_of(replace(episode, streams={}), 'mcap', options) == (0, 0)

@@ -184,6 +184,13 @@ def test_a_wanted_rate_thins_what_is_much_faster(rate: int, count: int) -> None:
     assert_equal(replace(made, streams=restore(table)), made)
 
 
+@pytest.mark.parametrize('fps', ['30', 0, -1, 2.5, True])
+def test_a_rate_that_is_none_is_refused(fps: object) -> None:
+    made = replace(episode(action=stream(ticks(10, 1))), meta={'table/fps': fps})
+    with pytest.raises(InvalidDataError, match='meta table/fps: got'):
+        tabulate(made)
+
+
 def test_the_rules_of_a_robot_name_the_streams_of_an_episode() -> None:
     assert PANDA[STATIC].align == 'nearest' and PANDA[TOOL_POSE].align == 'interpolate'
     assert PANDA['observation/depth/wrist'] == PANDA[IMAGE_PREFIX + 'wrist']

@@ -17,7 +17,7 @@ from vla_core.errors import InvalidDataError, VlaError
 from vla_core.spec import load_robot, robot_names, RobotSpec
 from vla_recorder.convert_journal import fingerprint, Journal
 from vla_recorder.convert_place import alone, begin, check_space, finished, publish_folder
-from vla_recorder.convert_progress import frames_left_out, frames_of, watched
+from vla_recorder.convert_progress import frames_of, watched
 from vla_recorder.formats import create_dataset, detect, find_format, open_dataset, WriteOptions
 
 _REOPEN = 64  # episodes; a reader keeps the files of lazy images open until it is closed
@@ -174,8 +174,7 @@ class _Run:
                 raise
             self._fail(index, str(error).splitlines()[0])
             return False
-        left_out = frames_left_out(episode, self._plan.format_name, self._options)
-        self._watcher.end(frames_of(episode), left_out)
+        self._watcher.end(*frames_of(episode, self._plan.format_name, self._options))
         return True
 
     def _fail(self, index: int, message: str) -> None:

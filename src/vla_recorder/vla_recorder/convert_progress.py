@@ -50,17 +50,17 @@ def watched(episode: Episode, tell: Tell) -> Episode:
     return episode
 
 
-def frames_of(episode: Episode) -> int:
-    """Return the number of actions, or of the pictures of the camera with most of them."""
+def frames_of(episode: Episode, format_name: str, options: WriteOptions) -> tuple[int, int]:
+    """Return how many frames the episode has in a format, and how many its table lacks.
+
+    Those are the instants without a fresh sample of every stream. A format without a table has
+    the actions, or the pictures of the camera with most of them.
+    """
+    if format_name in _OF_FRAMES:
+        rules = rules_of(options.robot) if options.robot else None
+        table = tabulate(episode, rules, options.fps)
+        return len(table.stamps_ns), table.dropped
     if ACTION in episode.streams:
-        return len(episode.streams[ACTION])
+        return len(episode.streams[ACTION]), 0
     return max((len(episode.streams[IMAGE_PREFIX + camera]) for camera in episode.cameras),
-               default=0)
-
-
-def frames_left_out(episode: Episode, format_name: str, options: WriteOptions) -> int:
-    """Return how many instants had no fresh sample of every stream, where a frame needs one."""
-    if format_name not in _OF_FRAMES:
-        return 0
-    rules = rules_of(options.robot) if options.robot else None
-    return tabulate(episode, rules, options.fps).dropped
+               default=0), 0

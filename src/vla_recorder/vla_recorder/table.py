@@ -114,7 +114,7 @@ def tabulate(
     Instants that come much faster than `fps` [1/s] are thinned to those nearest to its grid.
     """
     recorded = _instants(episode)
-    fps = fps or episode.meta.get(f'{DECLARED}fps')
+    fps = fps or _declared_fps(episode)
     rules = {**(rules or {}), **declared_rules(episode)}
     stamps = _thinned(recorded, fps) if fps else recorded
     columns: dict[str, Values] = {}
@@ -153,6 +153,14 @@ def restore(table: Table) -> dict[str, Stream]:
         elif name not in table.beside:
             streams[name] = Stream(table.stamps_ns, values)
     return streams
+
+
+def _declared_fps(episode: Episode) -> int | None:
+    fps = episode.meta.get(f'{DECLARED}fps')
+    if fps is not None and (type(fps) is not int or fps < 1):
+        raise InvalidDataError(
+            f'episode {episode.episode_id}: meta {DECLARED}fps: got {fps!r}, allowed 1 or more')
+    return fps
 
 
 def _instants(episode: Episode) -> np.ndarray:
