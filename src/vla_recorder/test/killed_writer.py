@@ -15,7 +15,6 @@ import time
 from made_up_episodes import make_episode
 from vla_core.episode import EpisodeWriter
 from vla_core.spec import load_robot
-from vla_recorder import rlds
 from vla_recorder.formats import create_dataset, find_format, WriteOptions
 from vla_recorder.lerobot import LeRobotWriter
 
@@ -25,9 +24,10 @@ def open_writer(kind: str, folder: Path) -> tuple[EpisodeWriter, int]:
     if kind in ('hdf5', 'aloha'):
         writer = create_dataset(folder, kind, WriteOptions(compress=kind == 'aloha'))
         return writer, len(find_format(kind).load().list_episodes(folder))
-    if kind == 'rlds':
-        writer = rlds.open_writer(folder, WriteOptions())
-        return writer, len(rlds.open_reader(folder)) if rlds.holds(folder) else 0
+    if kind in ('rlds', 'mcap'):
+        codec = find_format(kind).load()
+        writer = codec.open_writer(folder, WriteOptions())
+        return writer, len(codec.open_reader(folder)) if codec.holds(folder) else 0
     writer = LeRobotWriter(folder, 12, load_robot('panda'))
     return writer, writer.episodes
 
@@ -62,7 +62,7 @@ def trial(kind: str, folder: Path, rng: random.Random) -> list[int]:
 def main() -> None:
     """Run the trials."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('kind', choices=['hdf5', 'aloha', 'lerobot', 'rlds'])
+    parser.add_argument('kind', choices=['hdf5', 'aloha', 'lerobot', 'rlds', 'mcap'])
     parser.add_argument('folder', type=Path)
     parser.add_argument('trials', type=int)
     args = parser.parse_args()

@@ -12,7 +12,7 @@ import sys
 
 import h5py
 import pytest
-from vla_recorder import aloha, hdf5, lerobot, rlds
+from vla_recorder import aloha, bag, hdf5, lerobot, rlds
 from vla_recorder.formats import WriteOptions
 from vla_recorder.lerobot_layout import load
 
@@ -51,9 +51,16 @@ def seeds_rlds(folder: Path) -> list[int]:
     return [reader.read(k).seed for k in range(len(reader))]
 
 
+def seeds_mcap(folder: Path) -> list[int]:
+    bag.open_writer(folder).close()
+    assert not list(folder.glob('.*'))
+    reader = bag.open_reader(folder)
+    return [reader.read(k).seed for k in range(len(reader))]
+
+
 @pytest.mark.parametrize(('kind', 'seeds'), [
     ('hdf5', seeds_hdf5), ('aloha', seeds_aloha), ('lerobot', seeds_lerobot),
-    ('rlds', seeds_rlds)])
+    ('rlds', seeds_rlds), ('mcap', seeds_mcap)])
 def test_every_finished_episode_survives_a_kill(
     tmp_path: Path, kind: str, seeds: Callable[[Path], list[int]]
 ) -> None:

@@ -1,17 +1,19 @@
 """Pictures of ROS messages: sensor_msgs/Image in any common encoding, and CompressedImage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
 import numpy as np
 from rosbags.typesys.store import Typestore
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag_source import Place, Source
+from vla_recorder.bag_source import Data, Place, Source
 from vla_recorder.bag_types import decode
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+_THREADS = 2
 _DEPTH_HEADER = 12  # bytes before the PNG of compressed_depth_image_transport
 _PLAIN: dict[str, tuple[str, int]] = {
     'rgb8': ('u1', 3), 'bgr8': ('u1', 3), 'rgba8': ('u1', 4), 'bgra8': ('u1', 4),
@@ -96,7 +98,7 @@ class BagImages:
         """Take the shape from the first picture; `where` names file and topic in errors."""
         self._source, self._store, self._type_name = source, store, type_name
         self._where, self._places, self._form = where, places, form
-        first = self._decode(0)
+        first = self._decode(0, source.read(places[0]))
         self.shape: tuple[int, ...] = (len(places), *first.shape)
         self.dtype: np.dtype = first.dtype
 
@@ -106,8 +108,7 @@ class BagImages:
     def __getitem__(self, rows: slice) -> np.ndarray:
         wanted = range(len(self))[rows]
         out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
-        for k, row in enumerate(wanted):
-            picture = self._decode(row)
+        for k, (row, picture) in enumerate(zip(wanted, self._decoded(wanted))):
             if picture.shape != self.shape[1:] or picture.dtype != self.dtype:
                 raise InvalidDataError(
                     f'{self._where}: picture {row}: got {picture.dtype} {picture.shape}, '
@@ -115,9 +116,18 @@ class BagImages:
             out[k] = picture
         return out
 
-    def _decode(self, row: int) -> np.ndarray:
+    def _decoded(self, rows: range) -> Iterator[np.ndarray]:
+        messages = (self._source.read(self._places[row]) for row in rows)
+        if self._type_name != COMPRESSED:
+            yield from map(self._decode, rows, messages)
+            return
+        # OpenCV decodes without the interpreter's lock; only this thread reads the file. The
+        # threads end here: a process that forks later would wait for them for ever.
+        with ThreadPoolExecutor(_THREADS) as pool:
+            yield from pool.map(self._decode, rows, messages)
+
+    def _decode(self, row: int, data: Data) -> np.ndarray:
         try:
-            data = self._source.read(self._places[row])
             return self._form(picture_of(decode(self._store, data, self._type_name)))
         except (ValueError, IndexError) as error:
             raise InvalidDataError(f'{self._where}: picture {row}: {error}') from error

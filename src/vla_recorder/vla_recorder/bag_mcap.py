@@ -103,7 +103,11 @@ class McapSource:
         if not chunk.compression:
             return self._bytes(chunk.data_start + offset, length)
         if self._cached[0] != number:
-            self._cached = (number, self.unpacked(chunk))
+            try:
+                self._cached = (number, self.unpacked(chunk))
+            except _BROKEN as error:
+                raise InvalidDataError(
+                    f'{self.path}: chunk at byte {chunk.start}: {error}') from error
         return memoryview(self._cached[1])[offset:offset + length]
 
     def unpacked(self, chunk: Chunk) -> bytes:
