@@ -36,7 +36,7 @@ def mend(root: Path, format_name: str) -> Repair:
         reader.close()
 
 
-@pytest.mark.parametrize('format_name', ['hdf5', 'lerobot'])
+@pytest.mark.parametrize('format_name', ['hdf5', 'lerobot', 'mcap', 'aloha'])
 def test_a_data_set_that_was_just_written_is_clean_and_repair_changes_nothing(
     tmp_path: Path, format_name: str,
 ) -> None:
@@ -70,14 +70,21 @@ def test_a_file_that_rotted_is_named_and_not_signed_anew(tmp_path: Path) -> None
     assert 'episode_000000.h5: differs from its checksum: got missing' in lines(root, 'hdf5')
 
 
-def test_an_unreadable_episode_is_moved_away_and_the_others_stay(tmp_path: Path) -> None:
-    root = data_set(tmp_path / 'data', 'hdf5', 3)
-    broken = root / 'episode_000001.h5'
+@pytest.mark.parametrize('format_name, name, away', [
+    ('hdf5', 'episode_000001.h5', 'episode_000001.h5'),
+    ('mcap', 'episode_000001/episode_000001.mcap', 'episode_000001'),
+    ('aloha', 'episode_1.hdf5', 'episode_1.hdf5'),
+])
+def test_an_unreadable_episode_is_moved_away_and_the_others_stay(
+    tmp_path: Path, format_name: str, name: str, away: str,
+) -> None:
+    root = data_set(tmp_path / 'data', format_name, 3)
+    broken = root / name
     broken.write_bytes(broken.read_bytes()[:2000])
-    done = mend(root, 'hdf5')
-    away = tmp_path / 'data.quarantine' / 'episode_000001.h5'
-    assert f'moved episode_000001.h5 to {away}' in done.changes
-    assert away.stat().st_size == 2000
+    done = mend(root, format_name)
+    target = tmp_path / 'data.quarantine' / away
+    assert f'moved {away} to {target}' in done.changes
+    assert target.exists()
     assert done.refusals == ()
     again = list(check_reader(open_dataset(root)))
     assert [episode.episode_id for episode in again] == ['clean-panda-0', 'clean-panda-2']

@@ -27,7 +27,7 @@ _PIXELS = 20_000  # looked at for brightness
 class Looks:
     """What was seen in the pictures of one stream."""
 
-    same: np.ndarray  # (N,) bool: as the one before
+    same: np.ndarray  # (N,) bool: as the first of the run before it
     black: np.ndarray  # (N,) bool
     white: np.ndarray  # (N,) bool
     flat: np.ndarray  # (N,) bool; depth: without distances
@@ -50,11 +50,12 @@ def image_findings(episode: Episode) -> Iterator[Finding]:
 def look(stream: Stream) -> Looks:
     """Look at every picture of a stream, in constant memory."""
     found: list[list[bool]] = []
-    before: np.ndarray | None = None
+    first: np.ndarray | None = None  # of the run: slow changes add up to another picture
     for block in blocks(stream.values):
         for picture in np.asarray(block):
-            found.append([before is not None and _same(before, picture), *_brightness(picture)])
-            before = picture
+            same = first is not None and _same(first, picture)
+            first = first if same else picture.copy()
+            found.append([same, *_brightness(picture)])
     return Looks(*np.array(found, dtype=bool).reshape(-1, 4).T)
 
 
@@ -122,7 +123,7 @@ def _frozen(episode: Episode, name: str, stream: Stream, same: np.ndarray) -> It
 
 
 def _runs(same: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield first and last row of each run of pictures that are as the one before."""
+    """Yield the second and the last row of each run of pictures that are the same."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
     for first, after in edges.reshape(-1, 2):
         yield int(first), int(after - 1)
