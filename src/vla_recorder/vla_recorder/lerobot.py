@@ -16,7 +16,6 @@ from pathlib import Path
 import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import is_lazy
@@ -38,7 +37,7 @@ from vla_recorder.lerobot_layout import (
     to_parquet,
     video_path,
 )
-from vla_recorder.lerobot_raw import raw_table
+from vla_recorder.lerobot_raw import raw_table, write_raw
 from vla_recorder.lerobot_reader import LeRobotReader
 from vla_recorder.lerobot_staging import FOLDER, Staging
 from vla_recorder.lerobot_stats import aggregate
@@ -130,7 +129,7 @@ class LeRobotWriter:
         with Staging(self._root) as staging:
             stats = write_columns(staging, data.episodes, columns, fps, bool(raw.num_columns))
             if raw.num_columns:
-                pq.write_table(raw, staging.path(raw_path(data.episodes)), compression='zstd')
+                write_raw(staging.path(raw_path(data.episodes)), raw)
             after = DataSet(info, tasks, aggregate(data.stats, stats) if data.stats else stats)
             line = episode_line(data, episode, columns, stats)
             staging.write(episode_path(data.episodes), to_parquet(line))

@@ -1,9 +1,10 @@
 """What a table of frames leaves out, in a Parquet file of its own beside each episode.
 
-`raw/chunk-.../file-....parquet` has one row. Of every stream with stamps of its own it has the
-columns `<stream>:stamps_ns` and `<stream>:values` (flat, in C order); of every column of the
-table that was brought from other stamps `<stream>:age_s` [s], and of pictures `<stream>:shown_ns`,
-the stamp of the one shown. LeRobot never looks into the folder.
+`raw/chunk-.../file-....parquet` has of every stream with stamps of its own the columns
+`<stream>:stamps_ns` and `<stream>:values` (in C order); of every column of the table that was
+brought from other stamps `<stream>:age_s` [s], and of pictures `<stream>:shown_ns`, the stamp of
+the one shown. Each is cut into rows of at most BLOCK numbers, whatever its length: a column is
+its rows one after another. LeRobot never looks into the folder.
 """
 
 import json
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from vla_core.episode import Stream
 from vla_core.errors import InvalidDataError
 from vla_recorder.lerobot_parquet import one_line, open_parquet
 from vla_recorder.table import Table
+
+BLOCK = 1 << 16
 
 
 def raw_table(table: Table) -> pa.Table:
@@ -25,14 +29,19 @@ def raw_table(table: Table) -> pa.Table:
         parts[f'{name}:values'] = np.asarray(stream.values[0:len(stream)])
     parts |= {f'{name}:shown_ns': stamps for name, stamps in table.shown_ns.items()}
     parts |= {f'{name}:age_s': age for name, age in table.age_s.items()}
-    columns = {name: pa.array(values.reshape(-1)) for name, values in parts.items()}
+    rows = max((-(-values.size // BLOCK) for values in parts.values()), default=0)
     fields = [
-        pa.field(name, pa.list_(columns[name].type),
+        pa.field(name, pa.list_(pa.from_numpy_dtype(values.dtype)),
                  metadata={'shape': json.dumps(values.shape), 'dtype': values.dtype.str})
         for name, values in parts.items()]
-    rows = [_one_row(columns[name]) for name in parts]
     return pa.Table.from_arrays(
-        rows, schema=pa.schema(fields, {'dropped': json.dumps(table.dropped)}))
+        [_rows(values.reshape(-1), rows) for values in parts.values()],
+        schema=pa.schema(fields, {'dropped': json.dumps(table.dropped)}))
+
+
+def write_raw(path: Path, raw: pa.Table) -> None:
+    """Write what `raw_table` returned."""
+    pq.write_table(raw, path, compression='zstd', use_dictionary=False, row_group_size=64)
 
 
 def read_raw(path: Path) -> Table:
@@ -57,8 +66,10 @@ def _restored(table: pa.Table) -> Table:
     return Table(np.empty(0, np.int64), {}, beside, found['shown_ns'], found['age_s'], dropped)
 
 
-def _one_row(values: pa.Array) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
+def _rows(values: np.ndarray, rows: int) -> pa.Array:
+    """Cut values (N,) into `rows` lists, the last ones empty where there are fewer."""
+    ends = np.minimum(np.arange(rows + 1) * BLOCK, len(values)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
 
 
 def _to_numpy(column: pa.ChunkedArray, field: pa.Field) -> np.ndarray:
