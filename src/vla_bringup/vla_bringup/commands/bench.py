@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 import tyro
-from vla_bringup.benchmarks import camera, inference, loop, sim
+from vla_bringup.benchmarks import camera, inference, loop, record, sim
 from vla_bringup.benchmarks.figures import table
 from vla_bringup.graph import check_policy
 from vla_bringup.report import write_json
@@ -23,12 +23,14 @@ class BenchOptions:
         ./vla bench camera --json camera.json
         ./vla bench inference
         ./vla bench sim --episodes 8
+        ./vla bench record --seconds 300 --lerobot-python ~/lerobot/bin/python
 
     """
 
-    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference', 'sim']]
+    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference', 'sim', 'record']]
     """loop: image to joint command in the running graph; camera: frames lost at 30 Hz;
-    inference: one chunk with 1 and 2 threads; sim: steps and demonstrations a second."""
+    inference: one chunk with 1 and 2 threads; sim: steps and demonstrations a second;
+    record: 3 cameras of 640x480 at 30 Hz and joints at 1 kHz into the recorder."""
     policy: str = 'default'
     """'default', 'expert' (loop only) or the folder of a checkpoint."""
     episodes: int = 4
@@ -39,6 +41,10 @@ class BenchOptions:
     """Frames a camera."""
     repetitions: int = 50
     """Inferences timed."""
+    seconds: float = 20.0
+    """How long record records; as MCAP it takes 5 GB a minute of the disk."""
+    lerobot_python: Path | None = None
+    """An interpreter that has lerobot: record measures LeRobot's own loop beside it."""
     json: Path | None = None
     """File for the figures."""
 
@@ -55,6 +61,7 @@ def main(options: BenchOptions) -> int:
         'camera': lambda: camera.run(options.frames),
         'inference': lambda: inference.run(options.policy, options.repetitions),
         'sim': lambda: sim.run(options.episodes, options.seed),
+        'record': lambda: record.run(options.seconds, options.lerobot_python),
     }[options.what]()
     print(table(rows))
     if options.json is not None:
