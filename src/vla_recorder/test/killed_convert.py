@@ -66,7 +66,7 @@ def main() -> None:
     plan = Conversion(args.source, args.destination, args.format)
     rng = random.Random(args.seed)
     kills = 0
-    while not survives(plan, rng.uniform(0.0, 0.1 + 0.05 * kills)):
+    while not survives(plan, rng.uniform(0.0, 0.02 * 1.3 ** kills)):
         kills += 1
     print(kills)
 
