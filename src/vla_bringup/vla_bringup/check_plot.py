@@ -179,8 +179,8 @@ def _scatter(axes: Axes, name: str, column: int, pairs: Sequence, lag: int) -> N
     axes.set_xlim(-wide, wide)
     unit = 'mm' if column < 3 else 'deg'
     axes.set_xlabel(f'action [{unit}]', fontsize=8)
-    if column in (0, 3):
-        axes.set_ylabel(f'motion {lag} rows later' if column == 0 else '', fontsize=8)
+    if column == 0:
+        axes.set_ylabel(f'motion {lag} row{"s" * (lag != 1)} later', fontsize=8)
     axes.set_title(name, fontsize=8, loc='left')
     _plain(axes)
 
