@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from vla_bringup.commands.collect import _start, CollectOptions, main
-from vla_core.errors import UnknownNameError
+from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_recorder.hdf5 import read_episode
 from vla_sim.randomisation import Randomisation
 from vla_training.evaluate import in_order, run_episodes
@@ -59,3 +59,14 @@ def test_the_drawn_values_are_kept_with_the_episode(tmp_path: Path) -> None:
 def test_a_task_of_another_scene_names_the_allowed(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match='press_button'):
         main(CollectOptions(out=tmp_path, tasks=('turn_on_led',)))
+
+
+def test_questions_are_kept_with_the_episode(tmp_path: Path) -> None:
+    main(CollectOptions(
+        out=tmp_path, episodes=1, tasks=('press_button',), seed=7100, workers=1, questions=5))
+    episode = read_episode(next(tmp_path.glob('press_button-*.h5')))
+    stamps = set(episode.streams['observation/images/static'].stamps_ns.tolist())
+    assert 1 <= len(episode.questions) <= 5
+    assert all(question.stamp_ns in stamps for question in episode.questions)
+    with pytest.raises(InvalidDataError, match='--questions'):
+        main(CollectOptions(out=tmp_path, questions=-1))

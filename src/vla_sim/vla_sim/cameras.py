@@ -42,8 +42,7 @@ def render(
     client: int, camera: CameraSpec, view: tuple, fov_deg: float, light: Light
 ) -> np.ndarray:
     """Return an (H, W, 3) uint8 RGB image."""
-    projection = pybullet.computeProjectionMatrixFOV(
-        fov_deg, camera.width / camera.height, _NEAR, _FAR)
+    projection = projection_of(camera, fov_deg)
     pixels = pybullet.getCameraImage(
         camera.width, camera.height, view, projection, shadow=0,
         lightDirection=light.direction, lightColor=light.colour,
@@ -51,6 +50,24 @@ def render(
         lightSpecularCoeff=light.specular, renderer=pybullet.ER_TINY_RENDERER,
         flags=pybullet.ER_NO_SEGMENTATION_MASK, physicsClientId=client)[2]
     return np.ascontiguousarray(np.asarray(pixels, dtype=np.uint8)[..., :3])
+
+
+def projection_of(camera: CameraSpec, fov_deg: float) -> tuple[float, ...]:
+    """Return PyBullet's projection matrix of a camera with that vertical field of view."""
+    return pybullet.computeProjectionMatrixFOV(
+        fov_deg, camera.width / camera.height, _NEAR, _FAR)
+
+
+def segment(client: int, camera: CameraSpec, view: tuple, fov_deg: float) -> np.ndarray:
+    """Return (H, W, 2) int64: the body each pixel shows and its link, -1 the base or nothing."""
+    mask = pybullet.getCameraImage(
+        camera.width, camera.height, view, projection_of(camera, fov_deg), shadow=0,
+        renderer=pybullet.ER_TINY_RENDERER,
+        flags=pybullet.ER_SEGMENTATION_MASK_OBJECT_AND_LINKINDEX, physicsClientId=client)[4]
+    mask = np.asarray(mask, dtype=np.int64).reshape(camera.height, camera.width)
+    seen = mask >= 0
+    return np.stack([np.where(seen, mask & 0xFFFFFF, -1),
+                     np.where(seen, (mask >> 24) - 1, -1)], axis=-1)
 
 
 def intrinsics(camera: CameraSpec, fov_deg: float) -> np.ndarray:

@@ -8,6 +8,7 @@ holds recoveries (DART, Laskey et al. 2017); with a learner as actor it is DAgge
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 import json
+import zlib
 
 import numpy as np
 from vla_core.control.controller import ArmController
@@ -24,6 +25,7 @@ from vla_core.types import (
     Subtask,
     TaskOutcome,
 )
+from vla_sim.asker import Asker
 from vla_sim.environment import TableEnvironment
 from vla_sim.experts.chunk import expert_chunk, expert_step
 from vla_sim.experts.motion import STEP_MAX
@@ -51,6 +53,7 @@ class DemoConfig:
     linger_steps: int = 5  # goes on after success, so that the end is in the data
     follow_up: float = 0.35  # chance that another task begins where the last one ended
     noise: NoiseConfig = NoiseConfig()
+    questions: int = 0  # asked about pictures of each episode, with their answers
 
 
 class Noise:
@@ -201,12 +204,13 @@ def _record(
         meta['variation'] = json.dumps(asdict(variation))
     builder = EpisodeBuilder(
         stage.spec.name, seed, record_sim=True, label=expert_label(answers), meta=meta)
+    asker = Asker(environment, config.questions, zlib.crc32(f'{task}-{seed}'.encode()))
     outcome = rollout(
         stage, ArmController(stage.spec), actor, None,
         draw_instruction(task, seed, held_out=variation.held_out), seed=seed, task=task,
         timeout_s=config.timeout_s, action_delay_steps=variation.delay_steps,
-        subscribers=(LabelledEpisode(builder, answers),)).outcome
-    writer.write(builder.build())
+        subscribers=(LabelledEpisode(builder, answers), asker)).outcome
+    writer.write(replace(builder.build(), questions=asker.questions()))
     return outcome
 
 

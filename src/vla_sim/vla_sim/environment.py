@@ -138,19 +138,20 @@ class TableEnvironment:
 
     def images(self) -> dict[str, np.ndarray]:
         """Render every camera of the spec: (H, W, 3) uint8 RGB."""
-        cameras, client, changed = self.spec.cameras, self.world.client, self.variation
-        view = self.scene.view
+        return {
+            name: render(self.world.client, self.spec.cameras[name], view, fov_deg,
+                         self.variation.light)
+            for name, (view, fov_deg) in self.views().items()}
+
+    def views(self) -> dict[str, tuple[tuple[float, ...], float]]:
+        """Return every camera's view matrix, and its vertical field of view [deg]."""
+        view, changed = self.scene.view, self.variation
         wrist = self.world.arm.link_pose(_CAMERA_FRAME)
         if any(changed.wrist_shift):
             wrist = compose(wrist, np.array([
                 *changed.wrist_shift[:3], *rotvec_to_quat(np.array(changed.wrist_shift[3:]))]))
-        return {
-            'static': render(
-                client, cameras['static'], static_view(view, changed.static_shift),
-                view.fov_deg, changed.light),
-            'wrist': render(
-                client, cameras['wrist'], optical_view(wrist), WRIST_FOV_DEG, changed.light),
-        }
+        return {'static': (static_view(view, changed.static_shift), view.fov_deg),
+                'wrist': (optical_view(wrist), WRIST_FOV_DEG)}
 
     def touch(self) -> dict[str, np.ndarray]:
         """Render the gel of each finger: (H, W, 3) uint8 RGB; nothing where fingers are bare."""

@@ -74,6 +74,11 @@ class Arm:
             physicsClientId=self._client)
         return np.array([*state[4], *state[5]])
 
+    @property
+    def links(self) -> int:
+        """Number of links beside the base."""
+        return pybullet.getNumJoints(self.body, physicsClientId=self._client)
+
     def is_finger(self, link: int) -> bool:
         """Say whether a link index of the body is one of the fingers."""
         return link in self._fingers

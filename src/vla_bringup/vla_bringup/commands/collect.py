@@ -32,6 +32,7 @@ class CollectOptions:
         ./vla collect --episodes 200 --out data/demos
         ./vla collect --episodes 90 --tasks open_drawer close_drawer --out data/drawer
         ./vla collect --scene table_a --randomise --episodes 340 --out data/table_a
+        ./vla collect --episodes 50 --questions 12 --out data/asked
 
     """
 
@@ -53,6 +54,8 @@ class CollectOptions:
     """Robot."""
     noise: float = 0.25
     """Strongest disturbance of the executed actions, in full steps; labels stay clean."""
+    questions: int = 0
+    """Questions with true answers about pictures of each episode, for co-training."""
     learner: str | None = None
     """A checkpoint to drive instead of the expert, which then only labels (DAgger)."""
 
@@ -69,6 +72,8 @@ def main(options: CollectOptions) -> int:
             raise UnknownNameError(f'task of scene {options.scene}', name, known)
     tasks = options.tasks or tuple(known)
     jobs = [(tasks[i % len(tasks)], options.seed + i) for i in range(options.episodes)]
+    if options.questions < 0:
+        raise InvalidDataError(f'--questions: got {options.questions}, allowed 0 or more')
     check(Exam(options.learner or 'expert', robot=options.robot))
     jobs = [job for job in jobs if not _finished(options.out, job)]
     counts = dict.fromkeys(('episodes', 'successes', 'frames'), 0)
@@ -127,7 +132,8 @@ def _demonstrate(
     writer = _CountingWriter(options.out)
     if options.randomise:
         environment.set_variation(Randomisation().draw(seed))
-    config = DemoConfig(noise=NoiseConfig(share_max=options.noise))
+    config = DemoConfig(
+        noise=NoiseConfig(share_max=options.noise), questions=options.questions)
     outcomes = list(demonstrate(environment, task, seed, writer, config, learner))
     return {'episodes': len(outcomes), 'successes': sum(o.success for o in outcomes),
             'frames': writer.frames}

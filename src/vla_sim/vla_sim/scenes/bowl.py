@@ -103,6 +103,7 @@ class BowlStage:
         self.surfaces = {
             (self.table, -1): 'table', (self.bowl, -1): 'bowl', (self.cabinet, -1): 'cabinet',
             (self.cabinet, 0): 'drawer', (self.button, -1): 'button', (self.button, 0): 'button'}
+        self.lamps: dict[str, int] = {}
         self.skins: dict[int, Skin] = {}  # bare and rigid, all of it
         self.painted = {'table': (self.table, -1), 'cabinet': (self.cabinet, -1)}
         self.places = _FREE

@@ -32,6 +32,7 @@ class Stage(Protocol):
 
     bodies: Mapping[str, int]  # free objects: name -> PyBullet body
     surfaces: Mapping[tuple[int, int], str]  # (body, link) of furniture -> its name
+    lamps: Mapping[str, int]  # name in `joints` -> PyBullet body
     skins: Mapping[int, Skin]  # body -> how a gel feels it, where it is not bare and rigid
     painted: Mapping[str, tuple[int, int]]  # what may wear a texture: name -> (body, link)
     places: Sequence[tuple[float, float, float]]  # free for distractors: x, y, height below [m]

@@ -52,7 +52,7 @@ class TableStage:
         self.button = self._build_button()
         self.switch = self._build_switch(layout.switch)
         self.bodies = {name: self._block(name, pose) for name, pose in layout.blocks.items()}
-        self._lamps = {'led': self._lamp(0.13, 0.014), 'bulb': self._lamp(-0.13, 0.022)}
+        self.lamps = {'led': self._lamp(0.13, 0.014), 'bulb': self._lamp(-0.13, 0.022)}
         self._lit: dict[str, bool] = {}
         self._light('led', layout.led)
         self._light('bulb', layout.switch)
@@ -218,7 +218,7 @@ class TableStage:
         """Show a lamp burning or dark."""
         self._lit[lamp] = lit
         pybullet.changeVisualShape(
-            self._lamps[lamp], -1, rgbaColor=self._colour(f'{lamp}_{"on" if lit else "off"}'),
+            self.lamps[lamp], -1, rgbaColor=self._colour(f'{lamp}_{"on" if lit else "off"}'),
             physicsClientId=self._client)
 
 

@@ -119,6 +119,7 @@ class TouchStage:
         self.skins = {self.bodies[name]: skin for name, skin in _SKINS.items()}
         self.surfaces = {
             (self.table, -1): 'table', (self.box, -1): 'box', (self.plate, -1): 'plate'}
+        self.lamps: dict[str, int] = {}
         self.painted = {'table': (self.table, -1), 'box': (self.box, -1),
                         'curtain': (self._curtain, -1), 'plate': (self._cloth, -1)}
         self.places = _FREE
