@@ -29,7 +29,7 @@ class ViewOptions:
 
     Examples:
         ./vla view data/demos --out runs/look
-        ./vla view data/demos_lerobot --episodes 0:5 --episodes 17 --moments 12
+        ./vla view data/demos_lerobot --episodes 0:5 17 --moments 12
         ./vla view data/demos --episodes 3 --rerun
 
     """
