@@ -1,4 +1,4 @@
-"""Measure latency, rate and jitter of the loop, the cameras, the inference and the tables."""
+"""Measure latency, rate and jitter of the loop, the cameras, the tables, recording and loading."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 import tyro
-from vla_bringup.benchmarks import camera, inference, loop, record, sim
+from vla_bringup.benchmarks import camera, inference, load, loop, record, sim
 from vla_bringup.benchmarks.figures import table
 from vla_bringup.graph import check_policy
 from vla_bringup.report import write_json
@@ -24,13 +24,15 @@ class BenchOptions:
         ./vla bench inference
         ./vla bench sim --episodes 8
         ./vla bench record --seconds 300 --lerobot-python ~/lerobot/bin/python
+        ./vla bench load --lerobot-python ~/lerobot/bin/python
 
     """
 
-    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference', 'sim', 'record']]
+    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference', 'sim', 'record', 'load']]
     """loop: image to joint command in the running graph; camera: frames lost at 30 Hz;
     inference: one chunk with 1 and 2 threads; sim: steps and demonstrations a second;
-    record: 3 cameras of 640x480 at 30 Hz and joints at 1 kHz into the recorder."""
+    record: 3 cameras of 640x480 at 30 Hz and joints at 1 kHz into the recorder;
+    load: training samples at random from HDF5 and mp4, beside the limit of decoding."""
     policy: str = 'default'
     """'default', 'expert' (loop only) or the folder of a checkpoint."""
     episodes: int = 4
@@ -44,7 +46,9 @@ class BenchOptions:
     seconds: float = 20.0
     """How long record records; as MCAP it takes 5 GB a minute of the disk."""
     lerobot_python: Path | None = None
-    """An interpreter that has lerobot: record measures LeRobot's own loop beside it."""
+    """An interpreter that has lerobot: record and load measure LeRobot's own beside ours."""
+    dataset: Path | None = None
+    """The data that load reads, of any format; without it, pictures of 224 px are rendered."""
     json: Path | None = None
     """File for the figures."""
 
@@ -62,6 +66,7 @@ def main(options: BenchOptions) -> int:
         'inference': lambda: inference.run(options.policy, options.repetitions),
         'sim': lambda: sim.run(options.episodes, options.seed),
         'record': lambda: record.run(options.seconds, options.lerobot_python),
+        'load': lambda: load.run(options.dataset, options.lerobot_python, options.seed),
     }[options.what]()
     print(table(rows))
     if options.json is not None:
