@@ -26,9 +26,9 @@ from vla_recorder.formats import Format, WriteOptions
 class Listener:
     """A watcher that remembers what it heard."""
 
-    def __init__(self, kill_after: int | None = None, allow_left_out: bool = False) -> None:
-        self.began, self.frames, self.bad = None, [], {}
-        self.kill_after, self.allow_left_out = kill_after, allow_left_out
+    def __init__(self, kill_after: int | None = None) -> None:
+        self.began, self.frames, self.bad, self.kill_after = None, [], {}, kill_after
+        self.left_out = 0
 
     def begin(self, total: int, done: int) -> None:
         self.began = (total, done)
@@ -37,7 +37,7 @@ class Listener:
         assert 0.0 <= share <= 1.0
 
     def end(self, frames: int, left_out: int) -> None:
-        assert left_out == 0 or self.allow_left_out
+        self.left_out += left_out
         self.frames.append(frames)
         if len(self.frames) == self.kill_after:
             raise KeyboardInterrupt

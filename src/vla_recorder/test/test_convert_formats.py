@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+import shutil
 
 from made_up_bags import rows, write_bag
 from made_up_calvin import make_split
@@ -58,6 +59,32 @@ def test_any_format_becomes_any_other(
             assert_equal(got, wanted)
 
 
+@pytest.mark.parametrize(('source', 'file'), [
+    ('lerobot', 'data/*/file-001.parquet'), ('lerobot', 'videos/*static/*/file-001.mp4'),
+    ('hdf5', 'episode_000001.h5'), ('rlds', '*/*/*tfrecord-00001*'), ('mcap', '*1/*.mcap')])
+def test_a_cut_file_costs_its_episode_only(
+    sources: dict[str, Path], source: str, file: str, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(sources[source], tmp_path / 'cut')
+    cut, = copy.glob(file)
+    cut.write_bytes(cut.read_bytes()[:cut.stat().st_size // 2])
+    done = convert(Conversion(copy, tmp_path / 'out', 'hdf5', skip_bad=True), Listener())
+    assert done.finished and done.episodes == 1 and set(done.bad) == {1}
+    assert cut.name in done.bad[1] and '\n' not in done.bad[1]
+    for got, wanted in zip(episodes(tmp_path / 'out'), episodes(sources[source])):
+        assert_equal(got, wanted)
+
+
+@pytest.mark.parametrize('target', ['hdf5', 'mcap'])  # RLDS and ALOHA take JPEG
+def test_compressed_pictures_are_the_same(
+    sources: dict[str, Path], target: str, tmp_path: Path
+) -> None:
+    plan = Conversion(sources['hdf5'], tmp_path / 'out', target, WriteOptions(compress=True))
+    assert convert(plan, Listener()).finished
+    for got, wanted in zip(episodes(tmp_path / 'out'), episodes(sources['hdf5']), strict=True):
+        assert_equal(got, wanted)
+
+
 @pytest.mark.parametrize('target', FORMATS)
 def test_a_calvin_data_set_becomes_any_of_them(target: str, tmp_path: Path) -> None:
     make_split(tmp_path / 'training')
@@ -76,7 +103,7 @@ def test_a_calvin_data_set_becomes_any_of_them(target: str, tmp_path: Path) -> N
 def test_somebody_elses_bag_becomes_any_of_them(target: str, tmp_path: Path) -> None:
     source = write_bag(tmp_path / 'bag', StoragePlugin.MCAP, rows(1.0))
     plan = Conversion(source, tmp_path / 'out', target, topic_map=EXAMPLE_MAP)
-    listener = Listener(allow_left_out=True)
+    listener = Listener()
     done = convert(plan, listener)
     assert done.finished and done.episodes == 2 and not done.bad and not done.problems
     assert convert(plan, listener) == replace(done, changed=False)

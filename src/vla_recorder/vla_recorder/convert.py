@@ -179,6 +179,7 @@ class _Run:
 
     def _fail(self, index: int, message: str) -> None:
         message = message.replace(str(self._partial), str(self._plan.destination))
+        message = message.removeprefix(f'episode {index}: ')  # who hears it adds it
         self._journal = replace(self._journal, bad={**self._journal.bad, index: message})
         self._journal.save(self._partial)
         self._watcher.fail(index, message)
