@@ -265,6 +265,12 @@ def test_a_disk_that_fails_stops_and_keeps_what_is_done(
     assert listener.began == (5, 3)
 
 
+def test_a_place_that_cannot_be_written_is_named(source: Path) -> None:
+    (source.parent / 'file').write_text('')
+    with pytest.raises(InvalidDataError, match=r'Not a directory \(.*file.*\); what'):
+        convert(Conversion(source, source.parent / 'file' / 'out', 'fake'), Listener())
+
+
 def test_values_that_cannot_be_read_are_the_episodes_fault(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

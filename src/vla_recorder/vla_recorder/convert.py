@@ -72,6 +72,16 @@ def convert(plan: Conversion, watcher: Watcher) -> Converted:
     Without `skip_bad`, a bad episode keeps the destination from being finished; the others are
     converted all the same and kept for the next call.
     """
+    try:
+        return _convert(plan, watcher)
+    except OSError as error:
+        where = f' ({error.filename})' if error.filename else ''
+        raise InvalidDataError(
+            f'{plan.destination}: {error.strerror or error}{where}; what is converted so far '
+            'is kept, the same command goes on') from error
+
+
+def _convert(plan: Conversion, watcher: Watcher) -> Converted:
     identity = _identity(plan)
     if known := finished(plan.destination, identity):
         return _as_it_is(known)
@@ -79,12 +89,7 @@ def convert(plan: Conversion, watcher: Watcher) -> Converted:
     with alone(plan.destination) as partial:
         if known := finished(plan.destination, identity):  # another process was faster
             return _as_it_is(known)
-        try:
-            return _Run(plan, watcher, partial, identity).result()
-        except OSError as error:
-            raise InvalidDataError(
-                f'{plan.destination}: {error.strerror or error}; what is converted so far is '
-                f'kept in {partial}, the same command goes on') from error
+        return _Run(plan, watcher, partial, identity).result()
 
 
 def _identity(plan: Conversion) -> dict[str, str]:
