@@ -124,6 +124,20 @@ def test_a_cut_at_any_byte_keeps_all_whole_chunks(tmp_path: Path) -> None:
     assert rows == sorted(rows) and rows[-1] == 20 and len(set(rows)) > 10
 
 
+def test_a_recording_that_cannot_be_mended_stays_and_stops_nobody(tmp_path: Path) -> None:
+    content = bytearray(cut_bag(tmp_path).read_bytes())
+    content[5000] ^= 1
+    folder = tmp_path / 'root' / 'episode_000000.recording'
+    folder.mkdir(parents=True)
+    (folder / 'episode_000000.mcap').write_bytes(content)
+    with pytest.raises(InvalidDataError, match=r'episode_000000\.mcap: chunk at byte'):
+        recover(folder / 'episode_000000.mcap')
+    stream = begin(tmp_path / 'root')
+    open_writer(tmp_path / 'root').close()
+    assert stream.end(CLOSING).name == 'episode_000001'
+    assert (folder / 'episode_000000.mcap').read_bytes() == content
+
+
 def test_a_recovered_bag_can_be_recovered_again(tmp_path: Path) -> None:
     file = cut_bag(tmp_path)
     file.write_bytes(file.read_bytes()[:20_000])

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 import re
 
+from hypothesis import given, HealthCheck, settings
+from hypothesis import strategies as st
 from made_up_bags import (
     joints,
     LATE_NS,
@@ -222,6 +224,32 @@ def test_a_cut_database_is_told_by_name(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:60_000])
     with pytest.raises(InvalidDataError, match=r'\.db3.*(corrupt|malformed)'):
         open_with(tmp_path, bag, STATES)
+
+
+@given(
+    storage=st.sampled_from([SQLITE, MCAP]), seed=st.integers(0, 2**32),
+    count=st.sampled_from([1, 3, 30]), keep=st.floats(0.2, 1.0))
+@settings(deadline=None, max_examples=40,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_noise_in_a_file_is_told_on_one_line(
+    tmp_path: Path, storage: StoragePlugin, seed: int, count: int, keep: float,
+) -> None:
+    folder = tmp_path / storage.name
+    if not folder.exists():
+        write_bag(folder, storage, rows(0.1))
+    file = next(path for path in folder.iterdir() if path.suffix != '.yaml')
+    rng, content = np.random.default_rng(seed), bytearray(file.read_bytes())
+    for place in rng.integers(0, len(content), count):
+        content[place] = rng.integers(256)
+    noisy = tmp_path / f'noisy{file.suffix}'
+    noisy.write_bytes(content[:int(keep * len(content))])
+    streams = {**STATES, 'observation/images/f': {'topic': '/front/image_raw/compressed'}}
+    try:
+        opened = open_with(tmp_path, noisy, streams)
+        for stream in opened.read(0).streams.values():
+            stream.values[0:len(stream)]
+    except InvalidDataError as error:
+        assert 'noisy' in str(error) and '\n' not in str(error)
 
 
 def test_a_corrupt_picture_fails_alone(tmp_path: Path) -> None:

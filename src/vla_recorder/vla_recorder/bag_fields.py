@@ -116,6 +116,8 @@ def taker(take: Take) -> Callable[[Any], np.ndarray]:
     paths = [parse_path(path) for path in take.paths]
     names_path = parse_path(take.names_path)
     dtype = np.dtype(take.dtype)
+    if dtype.kind not in 'biuf':
+        raise InvalidDataError(f'dtype: got {take.dtype!r}, allowed numbers')
     scale, offset = np.array(take.scale), np.array(take.offset)
 
     def value_of(message: Any) -> np.ndarray:

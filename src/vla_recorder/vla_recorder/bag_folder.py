@@ -8,7 +8,7 @@ import tempfile
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag_file import Contents
 from vla_recorder.bag_mcap import LARGEST, McapSource
-from vla_recorder.bag_source import Data, Message, Place, Source, Topic
+from vla_recorder.bag_source import Data, Message, one_line, Place, Source, Topic
 from vla_recorder.bag_sqlite import SqliteSource
 import yaml
 import zstandard
@@ -33,7 +33,7 @@ class Bag:
             try:
                 self._parts.append(self._open(file, each_message))
             except (InvalidDataError, OSError, zstandard.ZstdError) as error:
-                text = str(error)
+                text = one_line(error) if not isinstance(error, InvalidDataError) else str(error)
                 self._problems.append(text if str(file) in text else f'{file}: {text}')
         if not self._parts:
             self.close()
@@ -67,12 +67,11 @@ class Bag:
             self._unpacked.cleanup()
 
     def _open(self, file: Path, each_message: bool) -> Source:
-        if file.name.endswith(_PACKED):
-            file = self._unpack(file)
+        plain = self._unpack(file) if file.name.endswith(_PACKED) else file
         unpack = _unpack_message if each_message else None
-        if file.suffix == '.db3':
-            return SqliteSource(file, unpack)
-        source = McapSource(file)
+        if plain.suffix == '.db3':
+            return SqliteSource(plain, unpack, shown=file)
+        source = McapSource(plain, shown=file)
         return _Unpacking(source, unpack) if unpack else source
 
     def _unpack(self, file: Path) -> Path:
@@ -106,9 +105,13 @@ class _Unpacking:
 
 
 def _unpack_message(data: Data) -> bytes:
-    if zstandard.frame_content_size(data) > LARGEST:
-        raise InvalidDataError(f'got a message of more than {LARGEST} bytes')
-    return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
+    """Return a message; nothing for a corrupt one, as whoever decodes it will say."""
+    try:
+        if zstandard.frame_content_size(data) > LARGEST:
+            return b''
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST)
+    except (zstandard.ZstdError, MemoryError):
+        return b''
 
 
 def _files(path: Path) -> tuple[list[Path], bool]:
@@ -137,7 +140,7 @@ def _information(path: Path) -> dict:
             raise TypeError(f'relative_file_paths is {names!r}')
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError,
             UnicodeDecodeError) as error:
-        reason = ' '.join(str(error).split())
+        reason = one_line(error)
         raise InvalidDataError(f'{path}: not the metadata of a bag ({reason})') from error
     return information
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from rosbags.typesys.store import Typestore
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag_source import Data, Place, Source
+from vla_recorder.bag_source import Data, one_line, Place, Source
 from vla_recorder.bag_types import decode
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -129,5 +129,5 @@ class BagImages:
     def _decode(self, row: int, data: Data) -> np.ndarray:
         try:
             return self._form(picture_of(decode(self._store, data, self._type_name)))
-        except (ValueError, IndexError) as error:
-            raise InvalidDataError(f'{self._where}: picture {row}: {error}') from error
+        except (ValueError, IndexError, TypeError, AttributeError) as error:
+            raise InvalidDataError(f'{self._where}: picture {row}: {one_line(error)}') from error

@@ -15,7 +15,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Schema
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag_file import MAGIC
-from vla_recorder.bag_source import Data, Message, Place, Topic
+from vla_recorder.bag_source import Data, Message, one_line, Place, Topic
 import zstandard
 
 LARGEST = 1 << 30  # bytes of a record or chunk that are believed
@@ -45,16 +45,17 @@ class McapSource:
     within the file for a message outside of chunks.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shown: Path | None = None) -> None:
+        """Open a file; `shown` is its path for people, where it was unpacked elsewhere."""
         self._file = -1
-        self.path = Path(path)
+        self.path = Path(shown or path)
         self.problems: list[str] = []
         self.schemas: dict[int, Schema] = {}
         self.channels: dict[int, Channel] = {}
         self.whole = False  # whether the file was finished
         self._items: list[Chunk | tuple[int, int, int]] = []  # chunks; messages outside of them
         self._cached: tuple[int, bytes] = (-1, b'')
-        self._file = os.open(self.path, os.O_RDONLY)
+        self._file = os.open(path, os.O_RDONLY)
         try:
             self._size = os.fstat(self._file).st_size
             if os.pread(self._file, 8, 0) != MAGIC:
@@ -87,7 +88,7 @@ class McapSource:
                 data = self.unpacked(item)
                 found = list(walk_messages(data, wanted))
             except _BROKEN as error:
-                self._tell(f'{self.path}: chunk at byte {item.start} left out ({error})')
+                self._tell(f'{self.path}: chunk at byte {item.start} left out ({one_line(error)})')
                 continue
             view = memoryview(data)
             for channel, log_ns, offset, length in found:
@@ -107,8 +108,17 @@ class McapSource:
                 self._cached = (number, self.unpacked(chunk))
             except _BROKEN as error:
                 raise InvalidDataError(
-                    f'{self.path}: chunk at byte {chunk.start}: {error}') from error
+                    f'{self.path}: chunk at byte {chunk.start}: {one_line(error)}') from error
         return memoryview(self._cached[1])[offset:offset + length]
+
+    def verify(self, chunk: Chunk) -> None:
+        """Raise InvalidDataError for a chunk that is corrupt."""
+        try:
+            for _ in walk_messages(self.unpacked(chunk)):
+                pass
+        except _BROKEN as error:
+            raise InvalidDataError(
+                f'{self.path}: chunk at byte {chunk.start}: {one_line(error)}') from error
 
     def unpacked(self, chunk: Chunk) -> bytes:
         """Return the records of a chunk; raise ValueError where its CRC does not fit."""
@@ -145,11 +155,18 @@ class McapSource:
                 data_end = at
             if opcode == Opcode.FOOTER and self._bytes(end, 8) == MAGIC:
                 self.whole = True
+                self._check_summary(at)
                 return data_end
             at = end
         self.problems.append(
             f'{self.path}: cut at byte {self._size}, read up to byte {at} where it is whole')
         return at
+
+    def _check_summary(self, footer: int) -> None:
+        start, _, crc = struct.unpack('<QQI', self._bytes(footer + 9, 20))
+        if crc and 0 < start <= footer and footer - start < LARGEST and crc != zlib.crc32(
+                self._bytes(start, footer + 25 - start)):
+            self.problems.append(f'{self.path}: the checksum of its index does not fit')
 
     def _take(self, opcode: int, at: int, end: int) -> None:
         if opcode == Opcode.CHUNK:
@@ -185,8 +202,9 @@ class McapSource:
                     if opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
                         self._define(opcode, data[offset:offset + length])
             except _BROKEN as error:
-                self.problems.append(f'{self.path}: chunk at byte {item.start} ({error}); '
-                                     'nothing after it is read')
+                self.problems.append(
+                    f'{self.path}: chunk at byte {item.start} ({one_line(error)}); '
+                    'nothing after it is read')
                 del self._items[number:]
                 self.end = item.start
                 return

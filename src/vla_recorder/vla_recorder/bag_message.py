@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from vla_core.episode import JOINT_POSITION, JOINT_VELOCITY, TOOL_POSE, WRENCH
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag_fields import Take
+from vla_recorder.bag_fields import Take, taker
 from vla_recorder.bag_images import IMAGE
 from vla_recorder.bag_types import decode, standard_definition, standard_hash, standard_types
 from vla_recorder.table import is_picture
@@ -65,10 +65,13 @@ def takes_of(metadata: Mapping[str, str]) -> tuple[Take, ...]:
     """Return the streams that a channel's metadata declares; raise InvalidDataError."""
     try:
         told = json.loads(metadata.get(STREAMS_KEY, '[]'))
-        return tuple(Take(**{
+        takes = tuple(Take(**{
             key: tuple(value) if isinstance(value, list) else value
             for key, value in take.items()}) for take in told)
-    except (json.JSONDecodeError, TypeError, AttributeError) as error:
+        for take in takes:
+            taker(take)  # says what is wrong with it
+        return takes
+    except (ValueError, TypeError, AttributeError) as error:
         raise InvalidDataError(
             f'got metadata {STREAMS_KEY} that is not ours ({error}), allowed a list of streams'
         ) from error

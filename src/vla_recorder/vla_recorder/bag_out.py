@@ -112,11 +112,15 @@ def clean(root: Path) -> None:
             lock = hold(folder, wait=False) if match and match[3] and folder.is_dir() else None
             if lock is None:
                 continue
-            if match[3] == COPY or not recover(folder / f'{match[1]}.mcap'):
-                shutil.rmtree(folder)
-            else:
-                publish_folder(folder, Path(root) / match[1])
-            os.close(lock)
+            try:
+                if match[3] == COPY or not recover(folder / f'{match[1]}.mcap'):
+                    shutil.rmtree(folder)
+                else:
+                    publish_folder(folder, Path(root) / match[1])
+            except InvalidDataError:
+                continue  # it stays as it is, for somebody to look at: readers tell of it
+            finally:
+                os.close(lock)
 
 
 def recover(path: Path) -> bool:
@@ -130,6 +134,8 @@ def recover(path: Path) -> bool:
         return False
     source = McapSource(path)
     try:
+        for chunk in source.chunks:
+            source.verify(chunk)
         if any(topic.encoding != 'ros2msg' for topic in source.topics.values()):
             raise InvalidDataError(f'{path}: not a bag of ours; allowed topics of ros2msg')
         contents = _contents(source)

@@ -28,6 +28,11 @@ class Message(NamedTuple):
     data: Data  # CDR
 
 
+def one_line(error: Exception) -> str:
+    """Return what another library says, on one line."""
+    return ' '.join(str(error).split())[:200] or type(error).__name__
+
+
 class Source(Protocol):
     """The messages of a bag."""
 

@@ -5,30 +5,37 @@ from pathlib import Path
 import sqlite3
 
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag_source import Data, Message, Place, Topic
+from vla_recorder.bag_source import Data, Message, one_line, Place, Topic
 
 HEAD_BYTES = 64
+_BROKEN = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 
 
 class SqliteSource:
     """The messages of one .db3 file by log time; a place is the number of the row.
 
-    `unpack` undoes a compression of each message.
+    `unpack` undoes a compression of each message; `shown` is the path for people of a file that
+    was unpacked elsewhere.
     """
 
-    def __init__(self, path: Path, unpack: Callable[[bytes], bytes] | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, unpack: Callable[[bytes], bytes] | None = None,
+                 shown: Path | None = None) -> None:
+        path = Path(path)
+        self.path = Path(shown or path)
         self.problems: list[str] = []
         self._unpack = unpack
-        if not self.path.is_file():  # sqlite would look for a journal and say less
+        if not path.is_file():  # sqlite would look for a journal and say less
             raise InvalidDataError(f'{self.path}: got no such file')
-        self._base = sqlite3.connect(f'{self.path.resolve().as_uri()}?mode=ro', uri=True)
+        self._base = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro', uri=True)
         try:
             rows = self._base.execute('SELECT id, name, type FROM topics').fetchall()
+            if not all(isinstance(name, str) and isinstance(kind, str) for _, name, kind in rows):
+                raise sqlite3.DatabaseError('a topic without a name')
             definitions = self._definitions()
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             self.close()
-            raise InvalidDataError(f'{self.path}: not a rosbag2 database ({error})') from error
+            raise InvalidDataError(
+                f'{self.path}: not a rosbag2 database ({one_line(error)})') from error
         self._names = {number: name for number, name, _ in rows}
         self.topics: Mapping[str, Topic] = {
             name: Topic(name, type_name, *definitions.get(type_name, ('', '')))
@@ -49,8 +56,9 @@ class SqliteSource:
                 'ORDER BY timestamp, id', [*brief, *wanted])
             for topic, log_ns, number, data in rows:
                 yield Message(self._names[topic], log_ns, (number,), self._plain(data))
-        except sqlite3.Error as error:
-            problem = f'{self.path}: cut or corrupt ({error}); the messages before it are read'
+        except _BROKEN as error:
+            problem = (f'{self.path}: cut or corrupt ({one_line(error)}); '
+                       'the messages before it are read')
             if problem not in self.problems:
                 self.problems.append(problem)
 
@@ -58,8 +66,9 @@ class SqliteSource:
         """Return one message again."""
         try:
             rows = self._base.execute('SELECT data FROM messages WHERE id = ?', place).fetchall()
-        except sqlite3.Error as error:
-            raise InvalidDataError(f'{self.path}: message {place[0]}: {error}') from error
+        except _BROKEN as error:
+            raise InvalidDataError(
+                f'{self.path}: message {place[0]}: {one_line(error)}') from error
         return self._plain(rows[0][0])
 
     def close(self) -> None:
@@ -74,9 +83,11 @@ class SqliteSource:
             return {}
         rows = self._base.execute(
             'SELECT topic_type, encoded_message_definition, encoding FROM message_definitions')
-        return {type_name: (text, encoding) for type_name, text, encoding in rows}
+        return {type_name: (str(text), str(encoding)) for type_name, text, encoding in rows}
 
-    def _plain(self, data: bytes) -> bytes:
+    def _plain(self, data: object) -> bytes:
+        if not isinstance(data, bytes):
+            return b''  # of a corrupt row: no message, as whoever decodes it will say
         return self._unpack(data) if self._unpack else data
 
 

@@ -13,7 +13,7 @@ from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestor
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag_source import Topic
+from vla_recorder.bag_source import one_line, Topic
 
 _IDL_NAMES = {'double': 'float64', 'float': 'float32', 'boolean': 'bool', 'octet': 'byte'}
 _SEQUENCE = re.compile(r'sequence<(.+?)(?:, (\d+))?>')
@@ -54,7 +54,7 @@ def _store_of(types: tuple[tuple[str, str, str], ...]) -> tuple[Typestore, dict[
                 _register_standard(store, name)
             store.get_msgdef(name)
         except (TypesysError, KeyError, SyntaxError) as error:
-            bad[name] = ' '.join(str(error).split())
+            bad[name] = one_line(error)
     return store, bad
 
 
@@ -71,7 +71,7 @@ def decode(store: Typestore, data: bytes | memoryview, type_name: str) -> Any:
         return parse(data[4:], 0, kind.cls, store)[0]
     except (SerdeError, struct.error, UnicodeDecodeError, ValueError, IndexError) as error:
         raise InvalidDataError(
-            f'got {len(data)} bytes that are no {type_name} ({error})') from error
+            f'got {len(data)} bytes that are no {type_name} ({one_line(error)})') from error
 
 
 def _register_standard(store: Typestore, type_name: str) -> None:

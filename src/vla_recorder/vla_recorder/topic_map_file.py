@@ -10,6 +10,7 @@ from vla_core.episode import ACTION, check_name
 from vla_core.errors import InvalidDataError
 from vla_core.spec import ALIGNMENTS, StreamSpec
 from vla_recorder.bag_fields import parse_path, Take
+from vla_recorder.bag_source import one_line
 from vla_recorder.table import HOLD, is_picture, NEAREST
 import yaml
 
@@ -64,8 +65,7 @@ def load_topic_map(path: Path) -> TopicMap:
     except InvalidDataError as error:
         raise InvalidDataError(f'{path}: {error}') from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = ' '.join(str(error).split())
-        raise InvalidDataError(f'{path}: not a topic map ({reason})') from error
+        raise InvalidDataError(f'{path}: not a topic map ({one_line(error)})') from error
 
 
 def _parse(path: Path, data: Any) -> TopicMap:

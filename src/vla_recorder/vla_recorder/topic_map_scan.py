@@ -12,7 +12,7 @@ from vla_recorder.bag_fields import check_path, follow, NothingThere, numbers, p
 from vla_recorder.bag_folder import Bag
 from vla_recorder.bag_images import COMPRESSED, IMAGE
 from vla_recorder.bag_rows import Numbers, Pictures
-from vla_recorder.bag_source import Message
+from vla_recorder.bag_source import Message, one_line
 from vla_recorder.bag_types import decode, types_of
 from vla_recorder.topic_map_file import FieldMap, StreamMap, TopicMap
 
@@ -150,7 +150,7 @@ class Scan:
                 values.add(stamp_of(message, decoded, values.steps) or message.log_ns, decoded)
         except _ODD as error:
             for column in columns:
-                column.leave_out(str(error))
+                column.leave_out(one_line(error))
             return
         for column in columns:
             try:
@@ -162,7 +162,7 @@ class Scan:
             except NothingThere:
                 continue
             except _ODD as error:
-                column.leave_out(str(error))
+                column.leave_out(one_line(error))
 
     def _stamp_reader(self, topic: str) -> Callable[[Message, Any, tuple], int | None]:
         """Return what finds the header stamp [ns] of a message, None where there is none."""
@@ -179,7 +179,7 @@ class Scan:
             if column.left_out:
                 self.problems.append(
                     f'{self.where(topic)}: {column.left_out} messages left out of {name}; '
-                    f'the first: {" ".join(column.why.split())}')
+                    f'the first: {column.why}')
             if not column.rows.stamps:
                 self.problems.append(f'{self.where(topic)}: got no sample of {name}; left out')
                 del self.columns[name]
