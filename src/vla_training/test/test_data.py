@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_fakes import dot_episode, write_episodes
-from vla_core.episode import ACTION, IMAGE_PREFIX, Stream
+from training_fakes import dot_episode, SPEC, write_episodes
+from vla_core.episode import ACTION, IMAGE_PREFIX, PROGRESS, Stream
 from vla_core.errors import InvalidDataError
+from vla_recorder.formats import create_dataset, WriteOptions
 from vla_recorder.hdf5 import Hdf5Writer
-from vla_training.data import AUXILIARY_DIM, build, Frames, LANDMARKS, open_frames
+from vla_training.data import AUXILIARY_DIM, build, check_source, Frames, LANDMARKS, open_frames
 
 
 @pytest.fixture(scope='module')
@@ -29,6 +30,30 @@ def test_frames_are_the_episodes_one_after_another(frames: Frames) -> None:
                 frames.images[camera][rows], episode.streams[IMAGE_PREFIX + camera].values)
         np.testing.assert_array_equal(frames.action[rows], episode.streams[ACTION].values)
         assert frames.sentences[number] == episode.instruction
+
+
+def test_other_formats_give_the_same_frames(tmp_path: Path, frames: Frames) -> None:
+    writer = create_dataset(tmp_path / 'lerobot', 'lerobot', WriteOptions(robot=SPEC, fps=12))
+    for number in range(4):
+        writer.write(dot_episode(number))
+    writer.close()
+    built = build([tmp_path / 'lerobot'], tmp_path / 'arrays')
+    for name in ('state', 'action', 'progress', 'auxiliary', 'episode', 'end', 'weight'):
+        np.testing.assert_array_equal(getattr(built, name), getattr(frames, name), name)
+    assert built.sentences == frames.sentences
+    for camera, pixels in built.images.items():
+        assert np.abs(pixels.astype(int) - frames.images[camera]).mean() < 3.0
+    check_source(tmp_path / 'arrays', [tmp_path / 'lerobot'])
+    with pytest.raises(InvalidDataError, match='built from other episodes'):
+        check_source(tmp_path / 'arrays', [tmp_path / 'lerobot'], {tmp_path / 'lerobot': 2.0})
+
+
+def test_what_cannot_be_trained_on_says_what_it_lacks(tmp_path: Path) -> None:
+    episode = dot_episode(0)
+    streams = {name: s for name, s in episode.streams.items() if name != PROGRESS}
+    Hdf5Writer(tmp_path / 'a').write(replace(episode, streams=streams))
+    with pytest.raises(InvalidDataError, match="got no stream 'progress'"):
+        build([tmp_path / 'a'], tmp_path / 'arrays')
 
 
 def test_chunks_rest_after_the_end_of_their_episode(frames: Frames) -> None:
@@ -89,7 +114,7 @@ def test_boost_draws_a_folder_more_often(tmp_path: Path) -> None:
 
 
 def test_no_episodes_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(InvalidDataError, match='no episodes'):
+    with pytest.raises(InvalidDataError, match='not a data set'):
         build([tmp_path], tmp_path / 'arrays')
     with pytest.raises(InvalidDataError, match='allowed a folder written by build'):
         open_frames(tmp_path)

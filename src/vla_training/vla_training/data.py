@@ -1,8 +1,8 @@
 """Episodes on disk to flat arrays that a training process maps into memory.
 
-`build` reads every HDF5 episode of some folders once and writes one .npy file an array, so
-that several processes share the pages and a resumed run starts at once. N is all frames of all
-episodes, T the rows of a chunk.
+`build` reads every episode of some data sets once, of any format, and writes one .npy file an
+array, so that several processes share the pages and a resumed run starts at once. N is all
+frames of all episodes, T the rows of a chunk.
 
 The auxiliary targets are privileged: where the simulator knows things to be. They are asked of
 the model in training only, because they teach the camera stems to look; a policy never sees
@@ -10,7 +10,8 @@ them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing, ExitStack
+from dataclasses import dataclass, replace
 import hashlib
 import json
 from pathlib import Path
@@ -21,16 +22,21 @@ from numpy.lib.format import open_memmap
 from vla_core.episode import (
     ACTION,
     Episode,
+    EpisodeReader,
     GRIPPER,
     IMAGE_PREFIX,
     JOINT_VELOCITY,
     PROGRESS,
     SIM_PREFIX,
+    Stream,
     TOOL_POSE,
 )
 from vla_core.errors import InvalidDataError
+from vla_core.lazy import blocks
 from vla_policy.actions import Normalisation, state_vector
-from vla_recorder.hdf5 import list_episodes, read_episode
+from vla_recorder.formats import open_dataset
+from vla_recorder.hdf5 import list_episodes
+from vla_recorder.table import tabulate
 
 LANDMARKS = ('red_block', 'blue_block', 'pink_block', 'bowl', 'button', 'drawer_handle')
 AUXILIARY_DIM = 3 * len(LANDMARKS) + 3  # positions, and tool -> named thing
@@ -77,21 +83,32 @@ class Frames:
         return actions, real
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where an episode is, and how often its frames are drawn."""
+
+    folder: Path  # the data set
+    index: int  # in it
+    name: str  # name and size [bytes] tell episodes apart, wherever the data set lies
+    size: int
+    boost: float
+
+
 def build(
     folders: Sequence[Path], out: Path, *, boost: Mapping[Path, float] | None = None,
     track: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> Frames:
-    """Write the arrays of all episodes below `folders` to `out` and map them.
+    """Write the arrays of all episodes of the data sets `folders` to `out` and map them.
 
     Frames of a task are drawn by the square root of the task's share, so long tasks do not
     drown short ones; `boost` multiplies that for a folder (DAgger data). `track` may wrap the
     list of files in a progress bar.
     """
-    files = _list(folders, boost or {})
+    places = _list(folders, boost or {})
     temporary = out.with_name(out.name + '.part')
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    _write(files, temporary, track)
+    _write(places, temporary, track)
     shutil.rmtree(out, ignore_errors=True)
     temporary.rename(out)
     return open_frames(out)
@@ -123,20 +140,47 @@ def _read_meta(folder: Path) -> dict:
     return json.loads((folder / _META).read_text())
 
 
-def _list(folders: Sequence[Path], boost: Mapping[Path, float]) -> list[tuple[Path, float]]:
-    """Return the episode files below `folders`, each with its boost."""
-    files = [(path, boost.get(folder, 1.0))
-             for folder in folders for path in list_episodes(folder)]
-    if not files:
-        raise InvalidDataError(f'no episodes (*.h5) in {", ".join(map(str, folders))}')
-    return files
+def _list(folders: Sequence[Path], boost: Mapping[Path, float]) -> list[_Place]:
+    """Return the episodes of the data sets `folders`, each with its boost."""
+    places = []
+    for folder in folders:
+        files = list_episodes(folder)
+        if files:
+            found = [(path.name, path.stat().st_size) for path in files]
+        else:
+            size = sum(path.stat().st_size for path in folder.rglob('*') if path.is_file())
+            with closing(open_dataset(folder)) as reader:
+                found = [(f'{folder.name}:{index}', size) for index in range(len(reader))]
+        places += [_Place(folder, index, *known, boost.get(folder, 1.0))
+                   for index, known in enumerate(found)]
+    if not places:
+        raise InvalidDataError(f'no episodes in {", ".join(map(str, folders))}')
+    return places
 
 
-def _source(files: Sequence[tuple[Path, float]]) -> dict[str, int | str]:
+class _Reader:
+    """Reads episodes of any format as one table of frames; data sets are opened once."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._readers: dict[Path, EpisodeReader] = {}
+
+    def read(self, place: _Place) -> Episode:
+        """Return the episode; its pictures may be lazy."""
+        if place.folder not in self._readers:
+            self._readers[place.folder] = self._stack.enter_context(
+                closing(open_dataset(place.folder)))
+        episode = self._readers[place.folder].read(place.index)
+        table = tabulate(episode)
+        return replace(episode, streams={
+            name: Stream(table.stamps_ns, values) for name, values in table.columns.items()})
+
+
+def _source(places: Sequence[_Place]) -> dict[str, int | str]:
     """Return what tells sets of episodes apart, wherever they lie: names, sizes, boosts."""
-    names = [[path.name, path.stat().st_size, factor] for path, factor in files]
+    names = [[place.name, place.size, place.boost] for place in places]
     digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()
-    return {'episodes': len(files), 'sha256': digest}
+    return {'episodes': len(places), 'sha256': digest}
 
 
 def _count(source: Mapping[str, int | str] | None) -> str:
@@ -144,37 +188,52 @@ def _count(source: Mapping[str, int | str] | None) -> str:
 
 
 def _write(
-    files: list[tuple[Path, float]], out: Path,
-    track: Callable[[Sequence[Path]], Iterable[Path]],
+    places: list[_Place], out: Path, track: Callable[[Sequence[Path]], Iterable[Path]],
 ) -> None:
-    lengths = [len(read_episode(path, [ACTION]).streams[ACTION]) for path, _ in files]
-    total, images, columns = sum(lengths), {}, {name: [] for name in _ARRAYS}
+    images: dict[str, np.ndarray] = {}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
     sentences, tasks, start = [], [], 0
-    for number, path in enumerate(track([path for path, _ in files])):
-        episode = read_episode(path)
-        for camera in episode.cameras:
-            values = episode.streams[IMAGE_PREFIX + camera].values
-            if camera not in images:
-                images[camera] = open_memmap(out / f'{camera}.npy', 'w+', np.uint8,
-                                             (total, *values.shape[1:]))
-            images[camera][start:start + len(values)] = values
-        for name, value in _columns(episode).items():
-            columns[name].append(value)
-        stop = start + lengths[number]
-        columns['episode'].append(np.full(lengths[number], number, np.int32))
-        columns['end'].append(np.full(lengths[number], stop, np.int32))
-        sentences.append(episode.instruction)
-        tasks.append(episode.task)
-        start = stop
-    columns['weight'] = [_weights(tasks, lengths, [factor for _, factor in files])]
+    with ExitStack() as stack:
+        reader = _Reader(stack)
+        lengths = [len(reader.read(place).streams[ACTION]) for place in places]
+        for number, _ in enumerate(track([place.folder / place.name for place in places])):
+            episode = reader.read(places[number])
+            _write_images(episode, images, out, start, sum(lengths))
+            for name, value in _columns(episode).items():
+                columns[name].append(value)
+            stop = start + lengths[number]
+            columns['episode'].append(np.full(lengths[number], number, np.int32))
+            columns['end'].append(np.full(lengths[number], stop, np.int32))
+            sentences.append(episode.instruction)
+            tasks.append(episode.task)
+            start = stop
+    columns['weight'] = [_weights(tasks, lengths, [place.boost for place in places])]
     for name in _ARRAYS:
         np.save(out / f'{name}.npy', np.concatenate(columns[name]))
     (out / _META).write_text(json.dumps(
-        {'cameras': sorted(images), 'sentences': sentences, 'source': _source(files)}))
+        {'cameras': sorted(images), 'sentences': sentences, 'source': _source(places)}))
+
+
+def _write_images(
+    episode: Episode, images: dict[str, np.ndarray], out: Path, start: int, total: int
+) -> None:
+    """Put the pictures of an episode into the arrays (total, H, W, 3), which the first makes."""
+    for camera in episode.cameras:
+        values = episode.streams[IMAGE_PREFIX + camera].values
+        if camera not in images:
+            images[camera] = open_memmap(
+                out / f'{camera}.npy', 'w+', np.uint8, (total, *values.shape[1:]))
+        at = start
+        for block in blocks(values):
+            images[camera][at:at + len(block)] = block
+            at += len(block)
 
 
 def _columns(episode: Episode) -> dict[str, np.ndarray]:
     def values(name: str) -> np.ndarray:
+        if name not in episode.streams:
+            raise InvalidDataError(
+                f'episode {episode.episode_id}: got no stream {name!r}, allowed one to train on')
         return episode.streams[name].values
 
     state = [state_vector(pose, float(opening), speed) for pose, opening, speed in zip(

@@ -37,7 +37,7 @@ class TrainCommandOptions:
     out: Path
     """Folder of the run; ends with a checkpoint in OUT/chosen."""
     data: tuple[Path, ...] = ()
-    """Folders of HDF5 episodes."""
+    """Data sets: folders of HDF5 episodes, of LeRobot v3 or of any other known format."""
     minutes: float | None = None
     """How long to train."""
     steps: int | None = None
