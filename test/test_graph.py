@@ -10,13 +10,15 @@ from dataclasses import replace
 import json
 import os
 from pathlib import Path
+import random
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
-from graph_probe import GraphRun, Joints, Record, SPEC, Status, touch_bytes
+from graph_probe import GraphRun, Joints, NS, Record, SPEC, Status, touch_bytes
 import numpy as np
 import pytest
 from vla_bringup.graph import GraphOptions, NodeSpec, sim_graph
@@ -27,6 +29,7 @@ from vla_core.rollout import rollout
 from vla_core.tasks import draw_instruction
 from vla_core.types import JointCommand, Mode
 from vla_planner.embedded import EmbeddedPlanner
+from vla_recorder.formats import open_dataset
 from vla_recorder.lerobot import read_episode
 from vla_recorder.lerobot_layout import load
 from vla_sim.catalogue import BOWL
@@ -250,6 +253,58 @@ def test_a_killed_recorder_loses_no_finished_episode_and_appends(tmp_path: Path)
     assert (episodes[-1].episode_id, episodes[-1].success) == ('close_drawer-102', True)
     rows = len(episodes[-1].streams['action'].stamps_ns)  # discovery may take the first few
     assert record.rows[-1]['steps'] / 2 < rows <= record.rows[-1]['steps']
+
+
+class RawAssassin(RecorderAssassin):
+    """Kills the recorder at some time of the second episode, which it records from raw topics."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__()
+        self.after_s = random.Random(seed).uniform(0.0, 1.5)
+        self._begun = 0
+
+    def __call__(self, name: str, line: str) -> None:
+        """Look at a log line of any node."""
+        self.starts += name == 'recorder' and 'recording to' in line
+        self._begun += name == 'recorder' and line.endswith(': recording')
+        if self._begun == 2 and not self.deaths:
+            self.deaths += 1
+            threading.Timer(self.after_s, self._kill).start()
+
+    def _kill(self) -> None:
+        pid = self.run.supervisor.pids().get('recorder')
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize('form', ['mcap', 'lerobot'])
+def test_a_recorder_of_raw_topics_that_is_killed_loses_no_finished_episode(
+    tmp_path: Path, form: str,
+) -> None:
+    # Ten times: ./vla test test/test_graph.py -k raw_topics --count 10
+    assassin, root = RawAssassin(), tmp_path / 'dataset'
+    nodes = sim_graph(GraphOptions(
+        policy='expert', instruction='close the drawer', episodes=3, seed=100,
+        record=str(root), record_format=form, record_raw=True, run=str(tmp_path / 'run')))
+    assassin.run = GraphRun(nodes, tmp_path, on_line=assassin)
+    record = assassin.run.play()
+    told = f'killed after {assassin.after_s:.2f} s\n{assassin.run.text[-3000:]}'
+    assert [row['success'] for row in record.rows] == [True] * 3, told
+    assert (assassin.deaths, assassin.starts) == (1, 2), told
+    reader = open_dataset(root)
+    episodes = [reader.read(index) for index in range(len(reader))]
+    finished = {e.episode_id: e for e in episodes if e.meta['complete']}
+    assert {'close_drawer-100', 'close_drawer-102'} <= set(finished), told
+    for name in ('close_drawer-100', 'close_drawer-102'):
+        episode = finished[name]
+        assert episode.success and episode.meta['dropped_messages'] == 0, told
+        start_ns, end_ns = episode.meta['start_ns'], episode.meta['end_ns']
+        for stream, rate in (('observation/state/joint_position', SPEC.controller.rate_hz),
+                             ('action', SPEC.policy.step_hz)):
+            stamps = episode.streams[stream].stamps_ns
+            assert np.ptp(np.diff(stamps)) <= 2, told  # not one is missing in between
+            assert stamps[0] - start_ns < 0.5 * NS, told  # discovery may take the first few
+            assert end_ns - stamps[-1] < 1.5 * NS / rate, told
 
 
 # --- lockstep is the in-process run -----------------------------------------------------------

@@ -15,6 +15,7 @@ from vla_core.errors import VlaError
 from vla_core.spec import load_robot
 from vla_planner.language import parse
 from vla_policy.shipped import checkpoint_folder
+from vla_recorder.formats import find_format
 from vla_sim.catalogue import BOWL, find_scene
 
 Parameter = bool | int | float | str
@@ -47,6 +48,8 @@ class GraphOptions:
     rotate: bool = True  # tasks in rotation; False draws them at random by the seed
     timeout_s: float = 0.0  # of an episode in simulated time; 0 is each task's own
     record: str = ''  # folder of the data set; '' does not record
+    record_format: str = 'lerobot'
+    record_raw: bool = False  # every topic at its own rate, not a row a policy step
     run: str = 'runs/latest'  # folder for video, contact sheet and results
     command: str = ''  # what the user typed, for the results
     gui: bool = False
@@ -73,7 +76,10 @@ def sim_graph(options: GraphOptions) -> list[NodeSpec]:
         timed('vla_control', 'control_node', 'control'),
     ]
     if options.record:
-        nodes.append(timed('vla_recorder', 'recorder_node', 'recorder', root=options.record))
+        nodes.append(timed(
+            'vla_recorder', 'recorder_node', 'recorder', root=options.record,
+            source='raw' if options.record_raw else 'observation',
+            format=find_format(options.record_format).name))
     return [*nodes, _session(options)]
 
 

@@ -6,7 +6,7 @@ The end of the episode closes the last interval: a camera that died has one long
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 import json
 from statistics import median
@@ -61,7 +61,7 @@ class CadenceMeter:
             if self._declared:  # it should have come all along
                 self._interval(stamp_ns - self._start_ns)
         elif stamp_ns <= last_ns:
-            self.disordered += 1
+            self.disordered += self._regular
             return
         else:
             self._interval(stamp_ns - last_ns)
@@ -107,10 +107,10 @@ def from_json(text: str) -> dict[str, Cadence]:
     return {name: Cadence(**fields) for name, fields in json.loads(text).items()}
 
 
-def to_line(report: Mapping[str, Cadence]) -> str:
-    """Return the report for the log: every stream with a rate, and what was lost of any."""
+def to_line(report: Mapping[str, Cadence], regular: Container[str]) -> str:
+    """Return the report for the log: each regular stream's rate, and what was lost of any."""
     parts = [f'{name} {cadence.rate_hz:.4g} Hz{_blemishes(cadence)}'
-             for name, cadence in report.items() if cadence.count > 1 or _blemishes(cadence)]
+             for name, cadence in report.items() if name in regular or _blemishes(cadence)]
     return ', '.join(parts) or 'nothing was heard'
 
 

@@ -64,7 +64,9 @@ def channels_of(robot: RobotSpec) -> tuple[Channel, ...]:
         Channel('control_status', 'vla_interfaces/msg/ControlStatus', regular=False,
                 latched=True),
         Channel('task_outcome', 'vla_interfaces/msg/TaskOutcome', regular=False),
-        Channel('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', regular=False),
+        # Its stamps are of the clocks of many nodes.
+        Channel('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', stamp=Stamp.NONE,
+                regular=False),
     )
 
 

@@ -66,6 +66,7 @@ class RawRecorder:
         self._subtask: Subtask | None = None
         self._ended_id = ''  # what is said of it no longer begins anything
         self._before_jump: dict[str, int] = {}  # topic -> its last stamp before the clock jumped
+        self._told = {c.topic for c in channels if c.regular and 'camera_info' not in c.topic}
         self._short_of_space = ''
         self._dropped = self._begun = 0
 
@@ -228,7 +229,7 @@ class RawRecorder:
         eve = sorted(self._newest.items(), key=lambda item: bool(item[0].stream))
         for channel, (sent_ns, heard_ns, data) in eve:  # a picture after all that explains it
             if channel.latched or stamp_ns - EVE_NS <= sent_ns <= stamp_ns + EVE_NS:
-                begun_ns = min(sent_ns, stamp_ns) if channel.latched else sent_ns
+                begun_ns = stamp_ns if channel.latched else sent_ns  # it is so still
                 self._put(running, channel, begun_ns, heard_ns, data)
         self._say(f'episode {episode_id}: recording')
         return True
@@ -247,7 +248,7 @@ class RawRecorder:
                           f'{channel.topic} first: the disk or the encoder is too slow')
             return
         meter.on_message(stamp_ns, heard_ns)
-        if stamp_ns > running.newest_ns:
+        if channel.regular and stamp_ns > running.newest_ns:
             running.newest_ns = stamp_ns
 
     def _end(self, reason: str, complete: bool = False) -> None:
@@ -260,7 +261,7 @@ class RawRecorder:
         self._close_books(running)
         span_s = (running.end_ns - running.start_ns) / 1e9
         self._say(f'episode {running.episode_id}: {span_s:.1f} s, '
-                  f'{cadence.to_line(running.report())}')
+                  f'{cadence.to_line(running.report(), self._told)}')
 
     def _close_books(self, running: RawEpisode) -> None:
         self._running = None

@@ -49,9 +49,15 @@ def main(
     print(json.dumps({
         'version': lerobot.__version__, 'rows': rows, 'slow': slow, 'seconds': lasted,
         'loop_cores': cpu / lasted, 'save_s': saved, 'save_cpu_s': _cpu_s() - cpu,
-        'kept': dataset.meta.total_frames, 'peak_mb': _peak_mb(),
+        'kept': dataset.meta.total_frames, 'lost': _lost(dataset), 'peak_mb': _peak_mb(),
         'disk_mb': sum(p.stat().st_size for p in Path(root).rglob('*') if p.is_file()) / 1e6,
     }), flush=True)
+
+
+def _lost(dataset: object) -> int:
+    """Return the frames of all cameras that a full queue of its encoder cost."""
+    encoder = getattr(dataset, '_streaming_encoder', None)
+    return sum(getattr(encoder, '_dropped_frames', {}).values())
 
 
 def _cpu_s() -> float:

@@ -134,7 +134,7 @@ def _peer(
     told = json.loads(ended.stdout.strip().splitlines()[-1])
     wanted = round(seconds * RATE_HZ) * len(CAMERAS)
     return {
-        'frames_sent': wanted, 'frames_kept': told['kept'] * len(CAMERAS),
+        'frames_sent': wanted, 'frames_kept': told['kept'] * len(CAMERAS) - told['lost'],
         'late_rows': told['slow'], 'cores': told['loop_cores'], 'peak_mb': told['peak_mb'],
         'written_after_s': told['save_s'], 'disk_mb_s': told['disk_mb'] / seconds}
 

@@ -32,6 +32,7 @@ class SimOptions:
         ./vla sim
         ./vla sim --instruction "put the red block in the bowl, then close the drawer"
         ./vla sim --scene table_d --policy expert --episodes 5
+        ./vla sim --record-raw --record-format mcap --record runs/bags
         ./vla sim --episodes 27 --seed 100000 --lockstep --json out.json
 
     """
@@ -51,7 +52,11 @@ class SimOptions:
     scene: str = BOWL
     """What stands on the table: bowl, table_a to table_d, touch."""
     record: Path | None = None
-    """Folder of the recorded LeRobot data set (under the run's folder without it)."""
+    """Folder of the recorded data set (under the run's folder without it)."""
+    record_format: str = 'lerobot'
+    """Format of the recording: lerobot, mcap, hdf5, aloha, rlds."""
+    record_raw: bool = False
+    """Record every topic at its own rate (lerobot or mcap), not a row a policy step."""
     gui: bool = False
     """Show the simulator's window."""
     lockstep: bool = False
@@ -107,6 +112,7 @@ def plan(options: SimOptions, arguments: list[str]) -> GraphOptions:
         seed=secrets.randbelow(100_000) if options.seed is None else options.seed,
         rotate=options.episodes is not None, timeout_s=options.timeout,
         record=str((options.record or run / 'dataset').resolve()), run=str(run.resolve()),
+        record_format=options.record_format, record_raw=options.record_raw,
         command=shlex.join(['./vla', *arguments]), gui=options.gui, lockstep=options.lockstep)
 
 
