@@ -133,6 +133,16 @@ def test_the_subtask_is_the_one_of_the_stamp(tmp_path: Path) -> None:
     assert said == ['reach', 'reach', 'grip', episode.instruction]
 
 
+def test_questions_lead_to_the_sample_whose_picture_they_are_about(
+    hdf5: Path, lerobot: Path,
+) -> None:
+    for path in (hdf5, lerobot):
+        asked = open_loader([path]).questions()
+        assert [index for index, _ in asked] == [0, LENGTHS[0], LENGTHS[0] + 1]
+        assert [q for _, q in asked] == [q for e in episodes() for q in e.questions]
+        assert open_loader([path], cameras=['wrist']).questions() == []
+
+
 def _one(loader: Loader, queue: multiprocessing.Queue) -> None:
     queue.put([loader[k].images['static'].tobytes() for k in (9, 0)])
 

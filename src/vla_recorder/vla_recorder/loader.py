@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from vla_core.episode import EpisodeReader
+from vla_core.episode import EpisodeReader, Question
 from vla_core.errors import InvalidDataError
 from vla_recorder import loader_any, loader_hdf5, loader_lerobot
 from vla_recorder.formats import open_dataset
@@ -92,6 +92,16 @@ class Loader:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
+
+    def questions(self) -> list[tuple[int, Question]]:
+        """Return what is asked about the loaded cameras' pictures, each with its sample."""
+        found = []
+        for rows, end in zip(self.episodes, self._ends.tolist()):
+            for question in rows.questions:
+                if question.camera in rows.pictures:
+                    nearest = int(np.abs(rows.stamps_ns - question.stamp_ns).argmin())
+                    found.append((end - len(rows) + nearest, question))
+        return found
 
     def __getitem__(self, index: int) -> Sample:
         """Return sample `index`; InvalidDataError names the file of a picture not readable."""

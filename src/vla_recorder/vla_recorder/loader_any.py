@@ -33,4 +33,5 @@ def read_rows(
     return EpisodeRows(
         name=name, stamps_ns=table.stamps_ns, state=state, action=action, pictures=pictures,
         instructions=(episode.instruction,),
-        instruction=np.zeros(len(table.stamps_ns), np.int32), subtasks=episode.subtasks)
+        instruction=np.zeros(len(table.stamps_ns), np.int32), subtasks=episode.subtasks,
+        questions=episode.questions)

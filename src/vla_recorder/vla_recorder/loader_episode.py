@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from vla_core.episode import ACTION, GRIPPER, JOINT_POSITION, SubtaskSpan, TOOL_POSE
+from vla_core.episode import ACTION, GRIPPER, JOINT_POSITION, Question, SubtaskSpan, TOOL_POSE
 from vla_core.errors import InvalidDataError
 from vla_recorder.frame_cache import FrameCache
 from vla_recorder.loader_video import decode_through_container, VideoIndex
@@ -97,6 +97,7 @@ class EpisodeRows:
     instructions: tuple[str, ...]  # one; several where the task changes within the episode
     instruction: np.ndarray  # (N,) int32 which of them
     subtasks: tuple[SubtaskSpan, ...] = ()
+    questions: tuple[Question, ...] = ()  # about its pictures, for co-training
 
     def __len__(self) -> int:
         return len(self.stamps_ns)

@@ -44,7 +44,7 @@ def read_rows(path: Path, cameras: Sequence[str] | None) -> EpisodeRows | None:
     return EpisodeRows(
         name=str(path), stamps_ns=stamps, state=state, action=action, pictures=pictures,
         instructions=(episode.instruction,), instruction=np.zeros(len(stamps), np.int32),
-        subtasks=episode.subtasks)
+        subtasks=episode.subtasks, questions=episode.questions)
 
 
 def _streams(demo: h5py.Group) -> dict[str, h5py.Dataset]:

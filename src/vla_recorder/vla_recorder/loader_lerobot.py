@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from vla_core.episode import IMAGE_PREFIX, SubtaskSpan
+from vla_core.episode import IMAGE_PREFIX
 from vla_core.errors import InvalidDataError
 from vla_recorder.header import header_from_json
 from vla_recorder.lerobot_foreign import picture_shape, stream_of
 from vla_recorder.lerobot_info import Info, read_info
-from vla_recorder.lerobot_language import PERSISTENT, subtasks_of
+from vla_recorder.lerobot_language import EVENTS, PERSISTENT, questions_of, subtasks_of
 from vla_recorder.lerobot_layout import TASKS
 from vla_recorder.lerobot_parquet import open_parquet, read_table
 from vla_recorder.lerobot_table import STAMP
@@ -115,7 +115,7 @@ def _read_episode(source: _Source, line: Mapping, name: str) -> EpisodeRows:
         name=name, stamps_ns=stamps, state=_vectors(rows[STATE], path),
         action=_vectors(rows[ACTION], path), pictures=_pictures(source, line, times),
         instructions=instructions, instruction=which,
-        subtasks=header_from_json(line['header'], {}).subtasks if ours else _said(rows, stamps))
+        **(_kept(line['header']) if ours else _said(rows, stamps)))
 
 
 def _times_s(rows: pa.Table, fps: float) -> np.ndarray:
@@ -150,11 +150,20 @@ def _instructions(source: _Source, rows: pa.Table) -> tuple[tuple[str, ...], np.
     return tuple(source.tasks[int(n)] for n in numbers), which.astype(np.int32)
 
 
-def _said(rows: pa.Table, stamps: np.ndarray) -> tuple[SubtaskSpan, ...]:
-    """Return the subtasks of LeRobot's language column."""
-    if PERSISTENT not in rows.column_names:
-        return ()
-    return subtasks_of(rows[PERSISTENT][0].as_py() or (), int(stamps[-1]))
+def _kept(header: str) -> dict[str, tuple]:
+    """Return subtasks and questions of an episode of ours."""
+    episode = header_from_json(header, {})
+    return {'subtasks': episode.subtasks, 'questions': episode.questions}
+
+
+def _said(rows: pa.Table, stamps: np.ndarray) -> dict[str, tuple]:
+    """Return subtasks and questions of LeRobot's language columns, as far as there are any."""
+    found: dict[str, tuple] = {}
+    if PERSISTENT in rows.column_names:
+        found['subtasks'] = subtasks_of(rows[PERSISTENT][0].as_py() or (), int(stamps[-1]))
+    if EVENTS in rows.column_names:
+        found['questions'] = questions_of(rows[EVENTS].to_pylist(), stamps)
+    return found
 
 
 def _vectors(column: pa.ChunkedArray, path: Path) -> np.ndarray:
@@ -167,7 +176,7 @@ def _vectors(column: pa.ChunkedArray, path: Path) -> np.ndarray:
 
 
 def _read_data(path: Path) -> pa.Table:
-    table = _read(path, lambda name: name in (*_NEEDED, STAMP, PERSISTENT))
+    table = _read(path, lambda name: name in (*_NEEDED, STAMP, PERSISTENT, EVENTS))
     missing = [name for name in _NEEDED if name not in table.column_names]
     if missing:
         raise InvalidDataError(f'{path}: got no column {missing[0]!r}, allowed one')
