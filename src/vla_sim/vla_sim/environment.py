@@ -20,6 +20,7 @@ from vla_sim.trajectory import FollowerConfig, Trajectory, TrajectoryFollower
 from vla_sim.variation import PLAIN, Variation
 from vla_sim.world import PHYSICS_HZ, World
 
+_STANDING = 0.01  # [rad/s] joints that are slower stand
 _SETTLE_STEPS = 60  # physics steps for things to come to rest before an episode begins
 _CAMERA_FRAME = 'wrist_camera_optical'
 TOUCH_STREAMS = ('tactile', 'wrench')  # of the spec; only where a scene has fingertips that feel
@@ -100,7 +101,13 @@ class TableEnvironment:
         return self.scene.experts[self._task.name]
 
     def begin(self, task: str, seed: int, timeout_s: float, part: int = 0) -> None:
-        """Begin a task from the state the table is in now (`part` of a chain)."""
+        """Begin a task from the state the table is in now.
+
+        Before a further `part` of a chain the arm brakes and stands: a new controller begins at
+        the measured joints, and from there it never catches up with an arm in motion.
+        """
+        if part:
+            self._rest()
         self._task = self.find_task(task) if task else None
         self.episode_id = f'{task or "free"}-{seed}' + (f'-{part}' if part else '')
         self.instruction = draw_instruction(
@@ -127,6 +134,15 @@ class TableEnvironment:
             self.world.step(desired.position, desired.velocity)
         self._ticks += 1
         self._state = None
+
+    def _rest(self) -> None:
+        """Brake, wait at most a second until the joints stand, and hold them there."""
+        self.follower.stop(self.now_ns())
+        for _ in range(self.spec.controller.rate_hz):
+            self.advance()
+            if np.abs(self.joint_state()[1]).max() < _STANDING:
+                break
+        self.follower.reset(self.joint_state()[0])
 
     def joint_state(self) -> tuple[np.ndarray, np.ndarray]:
         """Return measured position (J,) [rad] and velocity (J,) [rad/s]."""
