@@ -2,6 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+import random
+import subprocess
+import sys
+import threading
+import time
 
 from made_up_robot import DEFINITIONS, FORWARD, MadeUpRobot, NS, with_cameras
 import numpy as np
@@ -9,6 +14,7 @@ import pytest
 from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag import open_reader as open_bag
+from vla_recorder.formats import open_dataset
 from vla_recorder.lerobot import read_episode
 from vla_recorder.live_bag import BagSink
 from vla_recorder.live_lerobot import LeRobotSink
@@ -17,6 +23,7 @@ from vla_recorder.live_thread import SinkThread
 from vla_recorder.raw_recorder import RawRecorder
 
 MS = 1_000_000
+PATIENCE_S = 20.0
 CAMERAS = ('front', 'wrist')
 ROBOT = with_cameras(CAMERAS, 48, 64, 20)
 TRAJECTORY = f'{ROBOT.controller.name}/joint_trajectory'
@@ -27,13 +34,15 @@ SINKS = {'mcap': BagSink, 'lerobot': LeRobotSink}
 class Studio:
     """A made-up robot, a recorder and a sink."""
 
-    def __init__(self, root: Path, form: str) -> None:
+    def __init__(
+        self, root: Path, form: str, say: Callable[[str], None] | None = None,
+    ) -> None:
         self.robot, self.said, self.root, self.form = MadeUpRobot(ROBOT), [], root, form
+        say = say or self.said.append
         channels = tuple(self.robot.channels.values())
         self.sink: Sink = SINKS[form](root, ROBOT, channels, FORWARD, DEFINITIONS)
         self.recorder = RawRecorder(
-            'panda', channels, SinkThread(self.sink, self.said.append, 1 << 26),
-            lambda: 10**12, self.said.append)
+            'panda', channels, SinkThread(self.sink, say, 1 << 26), lambda: 10**12, say)
 
     def hear(self, topic: str, stamp_ns: int) -> None:
         channel, data = self.robot.message(topic, stamp_ns)
@@ -41,6 +50,7 @@ class Studio:
 
     def play(
         self, seconds: float = 1.0, lives: Callable[[str, int], bool] = lambda topic, ms: True,
+        start_ns: int = START,
     ) -> None:
         """Let the robot speak: joints at 1 kHz, cameras at 20 Hz, TF and set-points at 100 Hz."""
         periods = {'joint_states': 1, 'tf': 10, TRAJECTORY: 10, 'front/image': 50,
@@ -49,12 +59,19 @@ class Studio:
             for topic, period in periods.items():
                 late = 7 if topic == 'wrist/image' else 0
                 if ms % period == late and lives(topic, ms):
-                    self.hear(topic, START + ms * MS)
+                    self.hear(topic, start_ns + ms * MS)
 
     def read(self, index: int = 0) -> Episode:
         if self.form == 'mcap':
             return open_bag(self.root).read(index)
         return read_episode(self.root, index)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for another thread; fail after some patience."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, 'waited in vain'
 
 
 @pytest.fixture(params=sorted(SINKS))
@@ -214,3 +231,38 @@ def test_without_tf_the_joints_say_where_the_tool_is(tmp_path):
     assert len(episode.streams['action']) == 10
     assert episode.meta['tool_pose_from'] == 'joints'
     assert np.array_equal(tool.values, [FORWARD(studio.robot.joints(t)) for t in tool.stamps_ns])
+
+
+@pytest.mark.parametrize('form', sorted(SINKS))
+def test_a_recorder_that_is_killed_at_any_time_loses_no_finished_episode(tmp_path, form):
+    root, rng, told = tmp_path / 'set', random.Random(0), set()
+    for turn in range(3):
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name('killed_recorder.py')), str(root), form,
+             str(turn)], stdout=subprocess.PIPE, text=True)
+        for _ in range(rng.randint(1, 3)):
+            told.add(process.stdout.readline().strip())
+        threading.Event().wait(rng.uniform(0.0, 0.3))  # the death may come at any time
+        process.kill()
+        told |= set(process.stdout.read().split())
+        process.wait()
+    studio = Studio(root, form)  # cleans up, and appends
+    studio.recorder.start(START, 'last')
+    studio.play(0.3)
+    studio.recorder.stop()
+    studio.recorder.close()
+    reader = open_dataset(root)
+    episodes = [reader.read(index) for index in range(len(reader))]
+    whole = {e.episode_id for e in episodes if e.meta['complete']}
+    assert told | {'last'} <= whole
+    assert all(len(s) for e in episodes if e.meta['complete'] for s in e.streams.values())
+
+
+def test_an_episode_that_has_no_rows_leaves_nothing_on_the_disk(tmp_path):
+    studio = Studio(tmp_path, 'lerobot')
+    studio.recorder.start(START, 'blind')
+    studio.play(0.2, lambda topic, ms: topic != 'wrist/image')
+    studio.recorder.stop()
+    until(lambda: studio.recorder.state.failed == 1)
+    assert list((tmp_path / '.live').iterdir()) == []
+    studio.recorder.close()

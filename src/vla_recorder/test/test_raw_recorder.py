@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import errno
 import json
 import threading
+import time
 
 import pytest
 from vla_core.episode import Episode
@@ -18,6 +19,7 @@ from vla_recorder.raw_recorder import RawLimits, RawRecorder
 PANDA = load_robot('panda')
 CHANNELS = {channel.topic: channel for channel in channels_of(PANDA)}
 MS = 1_000_000
+PATIENCE_S = 20.0
 GB = 10**9
 
 
@@ -367,8 +369,9 @@ def test_an_episode_that_does_not_fit_is_told_and_the_next_one_is_written():
     desk.sink.finish_error = InvalidDataError('not like the others')
     desk.recorder.start(0, 'first')
     desk.recorder.stop()
+    end = time.monotonic() + PATIENCE_S
     while desk.thread.failed == 0:
-        pass
+        assert time.monotonic() < end, 'waited in vain'
     desk.sink.finish_error = None
     desk.recorder.start(1, 'second')
     desk.recorder.stop()

@@ -78,11 +78,12 @@ class BagSink:
 
     def end(self, header: Episode) -> Finish:
         """End the bag; it gets its index and its name in `Finish`."""
-        stream, self._stream = self._stream, None
+        stream = self._stream
         if self._rows and self._arm.commands:
             actions = self._arm.actions(self._rows, int(header.meta['end_ns']))
             for stamp_ns, action in zip(self._rows, actions[ACTION]):
                 stream.add(ACTION, stamp_ns, action)
+        self._stream = None
         header = with_strange(header, self._strange)
         return lambda: stream.end(header)
 

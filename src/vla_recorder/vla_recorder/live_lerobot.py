@@ -76,8 +76,9 @@ class LeRobotSink:
 
     def end(self, header: Episode) -> Finish:
         """End the videos; the episode becomes part of the data set in `Finish`."""
-        running, self._running = self._running, None
+        running = self._running
         episode = running.episode(header, self._forward)
+        self._running = None
 
         def finish() -> None:
             try:

@@ -6,6 +6,7 @@ there is no room is refused, and whoever heard it counts it.
 """
 
 from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass
 import queue
 import threading
@@ -138,9 +139,9 @@ class SinkThread:
             self._lost = True
             self._report(error, 'the running episode')
             if isinstance(error, VlaError):
-                self._sink.discard()
-            else:
-                self.failed += call == self._sink.end
+                with contextlib.suppress(OSError):  # the next episode may begin all the same
+                    self._sink.discard()
+            self.failed += call == self._sink.end  # of any other call its end will tell
             return None
 
     # --- the thread that finishes episodes ----------------------------------------------------
