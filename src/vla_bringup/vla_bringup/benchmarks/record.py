@@ -52,7 +52,7 @@ def run(seconds: float, lerobot_python: Path | None) -> dict[str, Figures]:
             rows[f'{form}, {CODECS[form]}'] = _record(root, robot, form, seconds)
         if lerobot_python is not None:
             for streaming, codec in (('off', 'libsvtav1'), ('on', 'libsvtav1'), ('on', 'h264')):
-                name = f"LeRobot's loop, {codec}, streaming {streaming}"
+                name = f"LeRobot's, {codec}{', streamed' if streaming == 'on' else ''}"
                 rows[name] = _peer(root, lerobot_python, seconds, streaming, codec)
     return rows
 
@@ -124,18 +124,21 @@ def _peer(
 ) -> Figures:
     """Return the figures of LeRobot's own loop."""
     target = root / f'peer-{streaming}-{codec}'
-    ended = subprocess.run(
+    process = subprocess.Popen(
         [str(python), lerobot_record.__file__, str(root / 'frames.npy'), str(target),
          str(RATE_HZ), str(seconds), streaming, codec],
-        capture_output=True, text=True, timeout=seconds + _END_S,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**_without_ours(), 'HF_HUB_OFFLINE': '1'})
-    if ended.returncode:
-        raise VlaError(f'{python}: {(ended.stderr.strip().splitlines() or ["failed"])[-1]}')
-    told = json.loads(ended.stdout.strip().splitlines()[-1])
+    watch = Watch(process.pid)
+    out, problem = process.communicate(timeout=seconds + _END_S)
+    peak_mb = watch.end()['peak_mb']
+    if process.returncode:
+        raise VlaError(f'{python}: {(problem.strip().splitlines() or ["failed"])[-1]}')
+    told = json.loads(out.strip().splitlines()[-1])
     wanted = round(seconds * RATE_HZ) * len(CAMERAS)
     return {
         'frames_sent': wanted, 'frames_kept': told['kept'] * len(CAMERAS) - told['lost'],
-        'late_rows': told['slow'], 'cores': told['loop_cores'], 'peak_mb': told['peak_mb'],
+        'late_rows': told['slow'], 'cores': told['loop_cores'], 'peak_mb': peak_mb,
         'written_after_s': told['save_s'], 'disk_mb_s': told['disk_mb'] / seconds}
 
 
