@@ -36,7 +36,7 @@ def test_an_empty_checkpoint_folder_is_refused(
     (['bench', 'inference', '--policy', 'expert'], "got 'expert'"),
     (['train', '--out', 'run'], '--data: got no folder'),
     (['train', '--out', 'run', '--data', 'nowhere', '--steps', '1'], 'got nowhere'),
-    (['train', '--out', 'run', '--data', '.', '--steps', '1'], 'no episodes'),
+    (['train', '--out', 'run', '--data', '.', '--steps', '1'], 'not a data set'),
     (['train', '--out', 'run', '--data', '.'], 'allowed one of them'),
     (['train', '--out', 'run', '--data', '.', '--steps', '1', '--resume'], 'got no run in run'),
     (['dance'], "unknown command 'dance'"),

@@ -52,7 +52,8 @@ class Graph:
 
     def __init__(self, root: Path, form: str, **parameters: object) -> None:
         arguments = ['--ros-args']
-        given = {'root': root, 'min_free_gb': 0.0, 'source': 'raw', 'format': form, **parameters}
+        given = {'root': root, 'min_free_gb': 0.0, 'source': 'raw', 'format': form,
+                 'discovery_s': 0.0, **parameters}
         for name, value in given.items():
             arguments += ['-p', f'{name}:={value}']
         rclpy.init(args=arguments, domain_id=100 + os.getpid() % 100)

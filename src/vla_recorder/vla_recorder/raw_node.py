@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 import importlib
+import time
 from typing import Any
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -19,6 +20,8 @@ from vla_recorder.bag_types import definition_of
 from vla_recorder.raw_channels import Channel, stamp_ns
 from vla_recorder.raw_recorder import RawRecorder
 
+_POLL_S = 0.02
+_MATCH_S = 0.5  # from knowing of each other to being matched on both sides
 _VERDICTS = {0: None, 1: True, 2: False}  # of RecordStop and RecordLabel
 
 
@@ -55,6 +58,20 @@ class RawTopics:
             (RecordLabel, 'label', self._label), (Trigger, 'discard', self._discard),
         ):
             node.serve(kind, f'~/{name}', partial(self._serve, answer))
+
+    def await_publishers(self, patience_s: float) -> None:
+        """Wait until all that the robot declares is published and matched, or patience ends.
+
+        While two ends find each other, the middleware may lose messages in between: an episode
+        that began meanwhile would have a gap.
+        """
+        limit_s = self._node.steady_s() + patience_s
+        needed = [heard for channel, heard in self._heard.items()
+                  if channel.rate_hz or channel.topic == 'joint_states']
+        while self._node.steady_s() < limit_s and not all(
+                self._node.count_publishers(heard.topic_name) for heard in needed):
+            time.sleep(_POLL_S)
+        time.sleep(min(_MATCH_S, patience_s))
 
     # --- messages -----------------------------------------------------------------------------
 

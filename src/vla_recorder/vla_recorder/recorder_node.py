@@ -62,6 +62,9 @@ class NodeConfig:
         default=512, metadata=about('rows of an episode beyond it are dropped [MB]', 1, 1 << 20))
     queue_mb: int = field(
         default=256, metadata=about('raw messages that may wait for the disk [MB]', 1, 1 << 16))
+    discovery_s: float = field(
+        default=2.0, metadata=about(
+            'raw: wait so long for the robot to be there before being active [s]', 0.0, 60.0))
     automatic: bool = field(
         default=True, metadata=about("raw: the planner's subtasks begin episodes, too"))
     compress: bool = field(default=False, metadata=about('mcap: compress, without loss'))
@@ -138,7 +141,8 @@ class RecorderNode(VlaLifecycleNode):
             SinkThread(sink, self._lines.append, config.queue_mb * 1_000_000),
             lambda: free_bytes(root), self._lines.append,
             RawLimits(min_free_bytes=int(config.min_free_gb * 1e9), automatic=config.automatic))
-        RawTopics(self, channels, self._recorder, self._on_picture)
+        topics = RawTopics(self, channels, self._recorder, self._on_picture)
+        topics.await_publishers(config.discovery_s)
 
     def _listen(self) -> None:
         recorder = self._recorder
