@@ -30,8 +30,8 @@ from vla_core.tasks import draw_instruction
 from vla_core.types import JointCommand, Mode
 from vla_planner.embedded import EmbeddedPlanner
 from vla_recorder.formats import open_dataset
-from vla_recorder.lerobot import read_episode
-from vla_recorder.lerobot_layout import load
+from vla_recorder.lerobot.codec import read_episode
+from vla_recorder.lerobot.layout import load
 from vla_sim.catalogue import BOWL
 from vla_sim.collect import DisturbedExpert
 from vla_sim.environment import TableEnvironment
@@ -162,7 +162,9 @@ def assert_rests(record: Record, begin_s: float, end_s: float) -> None:
     """Check that the arm stands still between two instants of its own time, and was heard."""
     resting = [joints for joints in record.joints if begin_s < joints.stamp_s < end_s]
     assert resting
-    assert max(np.abs(joints.velocity).max() for joints in resting) < STILL
+    moving = [f'{joints.stamp_s - begin_s:.3f} s: {np.abs(joints.velocity).max():.3f} rad/s'
+              for joints in resting if np.abs(joints.velocity).max() >= STILL]
+    assert not moving, f'{len(moving)} of {len(resting)}: {moving[:5]} {moving[-5:]}'
 
 
 def assert_within_limits(record: Record, begin_s: float, end_s: float) -> None:
