@@ -30,8 +30,8 @@ from vla_core.tasks import draw_instruction
 from vla_core.types import JointCommand, Mode
 from vla_planner.embedded import EmbeddedPlanner
 from vla_recorder.formats import open_dataset
-from vla_recorder.lerobot import read_episode
-from vla_recorder.lerobot_layout import load
+from vla_recorder.lerobot.codec import read_episode
+from vla_recorder.lerobot.layout import load
 from vla_sim.catalogue import BOWL
 from vla_sim.collect import DisturbedExpert
 from vla_sim.environment import TableEnvironment

@@ -8,7 +8,7 @@ import pytest
 from vla_bringup.benchmarks import load
 from vla_core.episode import Episode, Stream
 from vla_core.errors import VlaError
-from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5.codec import Hdf5Writer
 
 
 def write_episodes(folder: Path, count: int) -> None:

@@ -12,7 +12,7 @@ from vla_bringup.check_report import write_check_report
 from vla_bringup.cli import main
 from vla_bringup.commands.collect import _start, CollectOptions
 from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, Stream
-from vla_recorder.hdf5 import Hdf5Writer, list_episodes, read_episode
+from vla_recorder.hdf5.codec import Hdf5Writer, list_episodes, read_episode
 
 WRIST = f'{IMAGE_PREFIX}wrist'
 

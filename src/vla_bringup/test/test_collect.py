@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from vla_bringup.commands.collect import _start, CollectOptions, main
 from vla_core.errors import InvalidDataError, UnknownNameError
-from vla_recorder.hdf5 import read_episode
+from vla_recorder.hdf5.codec import read_episode
 from vla_sim.randomisation import Randomisation
 from vla_training.evaluate import in_order, run_episodes
 

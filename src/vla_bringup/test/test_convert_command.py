@@ -9,7 +9,7 @@ import pytest
 from vla_bringup.cli import main
 from vla_core.episode import Episode, Stream
 from vla_recorder.formats import open_dataset
-from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5.codec import Hdf5Writer
 
 
 def made_up(seed: int) -> Episode:

@@ -24,7 +24,7 @@ from vla_core.episode import (
     TOOL_POSE,
 )
 from vla_core.errors import InvalidDataError
-from vla_recorder.hdf5 import Hdf5Writer, list_episodes
+from vla_recorder.hdf5.codec import Hdf5Writer, list_episodes
 
 STEP_NS = 100_000_000
 HOSTILE = '<script>alert("x")</script>\n../../'

@@ -8,13 +8,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 import numpy as np
 from vla_core.episode import ACTION, Episode, TOOL_POSE
-from vla_recorder.check import Checked
-from vla_recorder.check_dataset import lags, pooled
-from vla_recorder.check_explain import plain_curve
-from vla_recorder.check_moments import LAGS
-from vla_recorder.check_motion import poses_at, step_motion
-from vla_recorder.check_stamps import Rhythm
-from vla_recorder.check_streams import known_rows, whole_stream
+from vla_recorder.check.across import lags, pooled
+from vla_recorder.check.checker import Checked
+from vla_recorder.check.explain import plain_curve
+from vla_recorder.check.moments import LAGS
+from vla_recorder.check.motion import poses_at, step_motion
+from vla_recorder.check.stamps import Rhythm
+from vla_recorder.check.streams import known_rows, whole_stream
 
 BLUE, RED, GREY, ORANGE = '#1f6fb4', '#c22f2f', '#8a8d93', '#c8641b'
 _PANELS = 8  # streams with stamps of their own

@@ -8,8 +8,8 @@ from vla_bringup.check_plot import draw_motion, draw_timeline
 from vla_bringup.contact_sheet import contact_sheet, stacked, title, write_picture
 from vla_core.episode import Episode, EpisodeReader
 from vla_core.errors import InvalidDataError
-from vla_recorder.check import Checked
-from vla_recorder.findings import Finding
+from vla_recorder.check.checker import Checked
+from vla_recorder.check.findings import Finding
 from vla_recorder.formats import open_dataset
 
 _EPISODES = 6  # shown picture by picture: those with the most findings first

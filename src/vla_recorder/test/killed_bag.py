@@ -14,8 +14,8 @@ import signal
 
 import numpy as np
 from vla_core.episode import Episode
-from vla_recorder.bag import open_writer
-from vla_recorder.bag_stream import BagStream
+from vla_recorder.bag.codec import open_writer
+from vla_recorder.bag.stream import BagStream
 
 STEP_NS = 10_000_000
 LENGTH = 350  # messages of an episode that is finished

@@ -10,7 +10,7 @@ import random
 import signal
 import time
 
-from vla_recorder.convert import Conversion, convert
+from vla_recorder.convert.conversion import Conversion, convert
 from vla_recorder.formats import find_format
 
 

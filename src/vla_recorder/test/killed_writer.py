@@ -16,7 +16,7 @@ from made_up_episodes import make_episode
 from vla_core.episode import EpisodeWriter
 from vla_core.spec import load_robot
 from vla_recorder.formats import create_dataset, find_format, WriteOptions
-from vla_recorder.lerobot import LeRobotWriter
+from vla_recorder.lerobot.codec import LeRobotWriter
 
 
 def open_writer(kind: str, folder: Path) -> tuple[EpisodeWriter, int]:

@@ -8,8 +8,8 @@ from made_up_episodes import make_images
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from vla_recorder import lerobot_images
-from vla_recorder.lerobot_language import EVENTS_TYPE, PERSISTENT_TYPE
+from vla_recorder.lerobot import images as lerobot_images
+from vla_recorder.lerobot.language import EVENTS_TYPE, PERSISTENT_TYPE
 from vla_recorder.video import VideoEncoder
 
 FPS = 10

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from vla_core.kinematics import Kinematics
 from vla_core.spec import CameraSpec, load_robot, RobotSpec
-from vla_recorder.bag_message import encoder_of
-from vla_recorder.bag_types import standard_types
-from vla_recorder.raw_channels import Channel, channels_of
+from vla_recorder.bag.message import encoder_of
+from vla_recorder.bag.types import standard_types
+from vla_recorder.recording.raw_channels import Channel, channels_of
 
 PANDA = load_robot('panda')
 NS = 1_000_000_000

@@ -17,7 +17,7 @@ from test_hdf5_reader import streams
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks, is_lazy
-from vla_recorder.aloha import verify_episode
+from vla_recorder.aloha.codec import verify_episode
 from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOptions
 from vla_recorder.table import tabulate
 

@@ -15,7 +15,7 @@ from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import is_lazy
 from vla_core.spec import load_robot
-from vla_recorder.bag import holds, open_reader, open_writer
+from vla_recorder.bag.codec import holds, open_reader, open_writer
 from vla_recorder.formats import WriteOptions
 
 HYPOTHESIS = settings(

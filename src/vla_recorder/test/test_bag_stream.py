@@ -17,12 +17,12 @@ import pytest
 from rosbags.highlevel import AnyReader
 from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag import open_reader, open_writer
-from vla_recorder.bag_fields import Take
-from vla_recorder.bag_message import encoder_of
-from vla_recorder.bag_out import recover
-from vla_recorder.bag_stream import BagStream
-from vla_recorder.bag_types import definition_of, standard_types
+from vla_recorder.bag.codec import open_reader, open_writer
+from vla_recorder.bag.fields import Take
+from vla_recorder.bag.message import encoder_of
+from vla_recorder.bag.out import recover
+from vla_recorder.bag.stream import BagStream
+from vla_recorder.bag.types import definition_of, standard_types
 
 TRIALS = int(os.environ.get('KILL_TRIALS', '5'))
 OPENING = Episode('live', 'panda', '', 'fold the towel', {})

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_recorder.cadence import Cadence, CadenceMeter, from_json, to_json, to_line
+from vla_recorder.recording.cadence import Cadence, CadenceMeter, from_json, to_json, to_line
 
 MS = 1_000_000
 

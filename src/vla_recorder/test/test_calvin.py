@@ -11,7 +11,7 @@ from test_calvin_writer import assert_alike, make_episode
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.lazy import blocks, is_lazy
-from vla_recorder.calvin_reader import CalvinSplit
+from vla_recorder.calvin.reader import CalvinSplit
 from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOptions
 
 IMAGES = 'observation/images/static'

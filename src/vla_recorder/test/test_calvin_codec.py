@@ -9,7 +9,8 @@ from vla_core.episode import GRIPPER, JOINT_POSITION, TOOL_POSE
 from vla_core.geometry import pose_distance
 from vla_core.kinematics import Kinematics
 from vla_core.spec import load_robot
-from vla_recorder.calvin_codec import (
+from vla_recorder.calvin.layout import BLOCKS
+from vla_recorder.calvin.vectors import (
     accumulate,
     action_decode,
     action_encode,
@@ -24,7 +25,6 @@ from vla_recorder.calvin_codec import (
     scene_decode,
     scene_encode,
 )
-from vla_recorder.calvin_layout import BLOCKS
 
 PLACE = Placement()
 metres = st.floats(-1.0, 1.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder.calvin_npy import as_list, dump_dict, load_array, load_dict
+from vla_recorder.calvin.npy import as_list, dump_dict, load_array, load_dict
 
 PLAIN = st.recursive(
     st.one_of(st.text(max_size=8), st.integers(), st.floats(allow_nan=False), st.none(),

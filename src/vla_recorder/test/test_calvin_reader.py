@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 from vla_core.episode import ACTION, GRIPPER, JOINT_POSITION, JOINT_VELOCITY, PROGRESS, TOOL_POSE
 from vla_core.errors import InvalidDataError
 from vla_core.geometry import compose, inverse, rotate
-from vla_recorder.calvin_codec import Placement
-from vla_recorder.calvin_layout import T_WORLD_BASE
-from vla_recorder.calvin_reader import CalvinSplit, Segment
+from vla_recorder.calvin.layout import T_WORLD_BASE
+from vla_recorder.calvin.reader import CalvinSplit, Segment
+from vla_recorder.calvin.vectors import Placement
 
 
 @pytest.fixture(scope='module')

@@ -17,10 +17,10 @@ from vla_core.episode import (
 )
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.geometry import interpolate_pose, pose_distance
-from vla_recorder.calvin_codec import accumulate
-from vla_recorder.calvin_layout import BLOCKS
-from vla_recorder.calvin_reader import CalvinSplit, TOOL_TARGET
-from vla_recorder.calvin_writer import CalvinWriter
+from vla_recorder.calvin.layout import BLOCKS
+from vla_recorder.calvin.reader import CalvinSplit, TOOL_TARGET
+from vla_recorder.calvin.vectors import accumulate
+from vla_recorder.calvin.writer import CalvinWriter
 import yaml
 
 SCENE = 'calvin_scene_B'

@@ -21,9 +21,9 @@ from vla_core.episode import (
 )
 from vla_core.errors import InvalidDataError
 from vla_core.geometry import apply_delta
-from vla_recorder.check import check_episode, check_reader
-from vla_recorder.check_dataset import judge_dataset, summary
-from vla_recorder.findings import Finding, grouped, Level
+from vla_recorder.check.across import judge_dataset, summary
+from vla_recorder.check.checker import check_episode, check_reader
+from vla_recorder.check.findings import Finding, grouped, Level
 
 CAMERA = f'{IMAGE_PREFIX}static'
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from clean_episode import clean_episode
 import pytest
 from vla_core.spec import load_robot
-from vla_recorder.check import check_reader
-from vla_recorder.check_files import file_findings, unfinished
-from vla_recorder.check_repair import Repair, repair
+from vla_recorder.check.checker import check_reader
+from vla_recorder.check.files import file_findings, unfinished
+from vla_recorder.check.repair import Repair, repair
 from vla_recorder.checksums import write_manifest
 from vla_recorder.formats import create_dataset, open_dataset, WriteOptions
 

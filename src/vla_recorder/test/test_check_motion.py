@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from vla_core.episode import ACTION, ACTION_PROPOSED, Episode, TOOL_POSE
 from vla_core.geometry import quat_to_matrix
-from vla_recorder.check_motion import judge_all, judge_motion, Motion
+from vla_recorder.check.motion import judge_all, judge_motion, Motion
 
 ROBOTS = ('panda', 'ur5e')
 

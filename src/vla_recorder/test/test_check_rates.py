@@ -20,9 +20,9 @@ from vla_core.kinematics import Kinematics
 from vla_core.lazy import BLOCK
 from vla_core.spec import load_robot, StreamSpec
 from vla_core.timeline import align
-from vla_recorder.check import check_episode
-from vla_recorder.check_images import look
-from vla_recorder.check_motion import judge_motion
+from vla_recorder.check.checker import check_episode
+from vla_recorder.check.images import look
+from vla_recorder.check.motion import judge_motion
 
 LAG_S = 0.1
 ACTION_HZ = 30

@@ -15,11 +15,12 @@ import pytest
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.spec import load_robot
-from vla_recorder import convert_place, formats
+from vla_recorder import formats
 from vla_recorder.checksums import verify
-from vla_recorder.convert import Conversion, convert, Converted
-from vla_recorder.convert_journal import JOURNAL
-from vla_recorder.convert_progress import frames_of, watched
+from vla_recorder.convert import place as convert_place
+from vla_recorder.convert.conversion import Conversion, convert, Converted
+from vla_recorder.convert.journal import JOURNAL
+from vla_recorder.convert.progress import frames_of, watched
 from vla_recorder.formats import Format, WriteOptions
 
 

@@ -13,10 +13,10 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin
 from test_convert import Listener
 from vla_core.episode import Episode
+from vla_recorder.bag.topic_map import open_bag
 from vla_recorder.checksums import verify
-from vla_recorder.convert import Conversion, convert
+from vla_recorder.convert.conversion import Conversion, convert
 from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOptions
-from vla_recorder.topic_map import open_bag
 
 FORMATS = ('lerobot', 'hdf5', 'rlds', 'mcap')
 EXAMPLE_MAP = Path(__file__).resolve().parents[3] / 'docs' / 'topic_map.yaml'

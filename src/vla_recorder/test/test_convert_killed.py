@@ -14,9 +14,9 @@ import pytest
 from test_convert import Listener
 from vla_core.episode import Episode
 from vla_recorder.checksums import verify
-from vla_recorder.convert import Conversion, convert
+from vla_recorder.convert.conversion import Conversion, convert
 from vla_recorder.formats import open_dataset
-from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5.codec import Hdf5Writer
 
 TRIALS = int(os.environ.get('KILL_TRIALS', '1'))
 SCRIPT = Path(__file__).with_name('killed_convert.py')

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
-from vla_recorder.hdf5 import Hdf5Writer, list_episodes, read_episode
+from vla_recorder.hdf5.codec import Hdf5Writer, list_episodes, read_episode
 from vla_recorder.header import header_to_json
 
 
@@ -57,7 +57,8 @@ def test_a_named_episode_is_replaced(tmp_path: Path) -> None:
 def test_processes_in_one_folder_never_take_each_others_number(tmp_path: Path) -> None:
     code = (
         'import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n'
-        'from made_up_episodes import make_episode; from vla_recorder.hdf5 import Hdf5Writer\n'
+        'from made_up_episodes import make_episode\n'
+        'from vla_recorder.hdf5.codec import Hdf5Writer\n'
         'for k in range(5): Hdf5Writer(Path(sys.argv[1])).write(make_episode(steps=2))')
     command = [sys.executable, '-c', code, str(tmp_path), str(Path(__file__).parent)]
     processes = [subprocess.Popen(command) for _ in range(2)]

@@ -17,7 +17,7 @@ from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks, is_lazy
 from vla_recorder.formats import create_dataset, open_dataset, WriteOptions
-from vla_recorder.hdf5 import Hdf5Writer, read_episode, verify_episode
+from vla_recorder.hdf5.codec import Hdf5Writer, read_episode, verify_episode
 
 IMAGES = 'observation/images/static'
 PICTURE_NAMES = st.sampled_from([IMAGES, 'observation/depth/a/b', 'observation/tactile/left'])

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from vla_core.episode import Episode
 from vla_recorder.formats import create_dataset, detect, open_dataset, WriteOptions
-from vla_recorder.hdf5 import Hdf5Writer
-from vla_recorder.hdf5_index import INDEX
+from vla_recorder.hdf5.codec import Hdf5Writer
+from vla_recorder.hdf5.index import INDEX
 from vla_recorder.table import tabulate
 
 

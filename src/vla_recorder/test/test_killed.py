@@ -12,9 +12,13 @@ import sys
 
 import h5py
 import pytest
-from vla_recorder import aloha, bag, hdf5, lerobot, rlds
+from vla_recorder.aloha import codec as aloha
+from vla_recorder.bag import codec as bag
 from vla_recorder.formats import WriteOptions
-from vla_recorder.lerobot_layout import load
+from vla_recorder.hdf5 import codec as hdf5
+from vla_recorder.lerobot import codec as lerobot
+from vla_recorder.lerobot.layout import load
+from vla_recorder.rlds import codec as rlds
 
 TRIALS = int(os.environ.get('KILL_TRIALS', '10'))
 SCRIPT = Path(__file__).with_name('killed_writer.py')

@@ -14,8 +14,8 @@ import pytest
 from vla_core.episode import ACTION, Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
-from vla_recorder.lerobot import LeRobotWriter, read_episode
-from vla_recorder.lerobot_layout import load
+from vla_recorder.lerobot.codec import LeRobotWriter, read_episode
+from vla_recorder.lerobot.layout import load
 
 FPS = 12
 CODEC_ERROR = 4.0  # mean absolute error of a frame, of 255

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder.lerobot import open_reader
-from vla_recorder.lerobot_depth import DepthScale, STEPS
+from vla_recorder.lerobot.codec import open_reader
+from vla_recorder.lerobot.depth import DepthScale, STEPS
 from vla_recorder.video import VideoFrames
 
 INFO = {'is_depth_map': True, 'depth_unit': 'mm', 'video.depth_min': 0.01, 'video.depth_max': 10.0,

@@ -16,10 +16,10 @@ from vla_core.episode import DEPTH_PREFIX, Episode, IMAGE_PREFIX, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import is_lazy
 from vla_core.spec import load_robot
-from vla_recorder import lerobot_images
 from vla_recorder.formats import WriteOptions
-from vla_recorder.lerobot import LeRobotWriter, open_reader, open_writer, read_episode
-from vla_recorder.lerobot_language import EVENTS, PERSISTENT, questions_of, subtasks_of
+from vla_recorder.lerobot import images as lerobot_images
+from vla_recorder.lerobot.codec import LeRobotWriter, open_reader, open_writer, read_episode
+from vla_recorder.lerobot.language import EVENTS, PERSISTENT, questions_of, subtasks_of
 from vla_recorder.table import is_picture, tabulate
 
 CODEC_ERROR = 4.0  # mean absolute error of a frame, of 255

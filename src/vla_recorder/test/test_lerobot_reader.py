@@ -15,7 +15,7 @@ from vla_core.episode import Question, SubtaskSpan
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import is_lazy
 from vla_recorder.formats import detect
-from vla_recorder.lerobot import holds, open_reader
+from vla_recorder.lerobot.codec import holds, open_reader
 
 CODEC_ERROR = 4.0  # mean absolute error of a frame, of 255
 INFO = 'meta/info.json'

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
-from vla_recorder.bag import open_reader as open_bag
+from vla_recorder.bag.codec import open_reader as open_bag
 from vla_recorder.formats import open_dataset
-from vla_recorder.lerobot import read_episode
-from vla_recorder.live_bag import BagSink
-from vla_recorder.live_lerobot import LeRobotSink
-from vla_recorder.live_sink import Sink
-from vla_recorder.live_thread import SinkThread
-from vla_recorder.raw_recorder import RawRecorder
+from vla_recorder.lerobot.codec import read_episode
+from vla_recorder.live.bag import BagSink
+from vla_recorder.live.lerobot import LeRobotSink
+from vla_recorder.live.sink import Sink
+from vla_recorder.live.thread import SinkThread
+from vla_recorder.recording.raw_recorder import RawRecorder
 
 MS = 1_000_000
 PATIENCE_S = 20.0

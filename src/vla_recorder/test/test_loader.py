@@ -18,9 +18,9 @@ import pytest
 from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, Stream, SubtaskSpan
 from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
-from vla_recorder.hdf5 import Hdf5Writer
-from vla_recorder.lerobot import LeRobotWriter
-from vla_recorder.loader import Loader, open_loader
+from vla_recorder.hdf5.codec import Hdf5Writer
+from vla_recorder.lerobot.codec import LeRobotWriter
+from vla_recorder.loader.loader import Loader, open_loader
 
 LENGTHS = (5, 1, 8)
 FPS = 12

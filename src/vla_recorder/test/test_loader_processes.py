@@ -9,9 +9,9 @@ from made_up_episodes import make_episode
 import numpy as np
 import pytest
 from vla_core.errors import InvalidDataError, VlaError
-from vla_recorder.hdf5 import Hdf5Writer
-from vla_recorder.loader import Loader, open_loader, SampleBatch
-from vla_recorder.loader_processes import LoaderProcesses
+from vla_recorder.hdf5.codec import Hdf5Writer
+from vla_recorder.loader.loader import Loader, open_loader, SampleBatch
+from vla_recorder.loader.processes import LoaderProcesses
 
 LISTS = [[3, 0, 5], [1], [9, 8, 7], [2, 4], [6], [0, 1, 2]]
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder.loader_sampler import ShuffledSampler
+from vla_recorder.loader.sampler import ShuffledSampler
 
 
 @settings(max_examples=100, deadline=None)

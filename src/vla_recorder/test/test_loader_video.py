@@ -8,9 +8,9 @@ from made_up_videos import decode, encode
 import numpy as np
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder.frame_cache import FrameCache
-from vla_recorder.loader_episode import VideoPictures
-from vla_recorder.loader_video import decode_through_container, Decoder, index_video
+from vla_recorder.loader.episode import VideoPictures
+from vla_recorder.loader.frame_cache import FrameCache
+from vla_recorder.loader.video import decode_through_container, Decoder, index_video
 
 FPS = 12
 

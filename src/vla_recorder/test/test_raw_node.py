@@ -36,8 +36,8 @@ from vla_core.types import (  # noqa: E402
     TaskOutcome,
 )
 from vla_interfaces.srv import RecordLabel, RecordStart, RecordStop  # noqa: E402
-from vla_recorder.bag import open_reader as open_bag  # noqa: E402
-from vla_recorder.lerobot import read_episode  # noqa: E402
+from vla_recorder.bag.codec import open_reader as open_bag  # noqa: E402
+from vla_recorder.lerobot.codec import read_episode  # noqa: E402
 from vla_recorder.recorder_node import RecorderNode  # noqa: E402
 
 PATIENCE_S = 20.0

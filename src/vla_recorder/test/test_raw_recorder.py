@@ -12,9 +12,9 @@ from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
 from vla_core.types import ControlStatus, Mode, Subtask, TaskOutcome
-from vla_recorder.live_thread import SinkThread
-from vla_recorder.raw_channels import Channel, channels_of, stamp_ns
-from vla_recorder.raw_recorder import RawLimits, RawRecorder
+from vla_recorder.live.thread import SinkThread
+from vla_recorder.recording.raw_channels import Channel, channels_of, stamp_ns
+from vla_recorder.recording.raw_recorder import RawLimits, RawRecorder
 
 PANDA = load_robot('panda')
 CHANNELS = {channel.topic: channel for channel in channels_of(PANDA)}

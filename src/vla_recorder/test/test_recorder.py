@@ -19,7 +19,7 @@ from vla_core.types import (
     Subtask,
     TaskOutcome,
 )
-from vla_recorder.recorder import Recorder, RecorderLimits
+from vla_recorder.recording.recorder import Recorder, RecorderLimits
 
 PANDA = load_robot('panda')
 STEP_NS = 83_333_333

@@ -32,7 +32,7 @@ from vla_core.types import (  # noqa: E402
     TaskOutcome,
     Tick,
 )
-from vla_recorder.lerobot import LeRobotWriter, read_episode  # noqa: E402
+from vla_recorder.lerobot.codec import LeRobotWriter, read_episode  # noqa: E402
 from vla_recorder.recorder_node import RecorderNode  # noqa: E402
 
 PATIENCE_S = 10.0

@@ -17,11 +17,13 @@ from vla_core.episode import Episode, Stream
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks, is_lazy
 from vla_core.spec import load_robot
-from vla_recorder import rlds, rlds_example, tfrecord
 from vla_recorder.formats import WriteOptions
-from vla_recorder.rlds_columns import paths_of
-from vla_recorder.rlds_encode import BESIDE
-from vla_recorder.rlds_layout import find, Info, Split
+from vla_recorder.rlds import codec as rlds
+from vla_recorder.rlds import example as rlds_example
+from vla_recorder.rlds import tfrecord
+from vla_recorder.rlds.columns import paths_of
+from vla_recorder.rlds.encode import BESIDE
+from vla_recorder.rlds.layout import find, Info, Split
 
 OPTIONS = WriteOptions(name='made_up')
 
@@ -161,7 +163,7 @@ def peak_of(folder: Path, count: int) -> int:
 def test_memory_does_not_grow_with_the_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vla_recorder.rlds_encode._SPOOL', 100_000)
+    monkeypatch.setattr('vla_recorder.rlds.encode._SPOOL', 100_000)
     few, many = peak_of(tmp_path / 'few', 64), peak_of(tmp_path / 'many', 320)
     assert many - few < 500_000  # of 3 MB more
 
@@ -216,7 +218,7 @@ def test_other_features_are_refused_and_the_data_set_stays(
 def test_an_episode_too_long_for_tensorflow_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vla_recorder.rlds_encode.LONGEST', 1000)
+    monkeypatch.setattr('vla_recorder.rlds.encode.LONGEST', 1000)
     with pytest.raises(InvalidDataError, match=r'episode e0: got \d+ bytes, allowed 1000'):
         write(tmp_path, make_episode())
     assert find(tmp_path) == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 import numpy as np
 import pytest
-from vla_recorder import rlds_example as wire
+from vla_recorder.rlds import example as wire
 
 INT64 = st.integers(-2**63, 2**63 - 1)
 LISTS = st.one_of(

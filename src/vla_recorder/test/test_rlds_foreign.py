@@ -8,8 +8,10 @@ from made_up_episodes import assert_equal, make_images
 import numpy as np
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder import rlds, rlds_example, tfrecord
 from vla_recorder.formats import WriteOptions
+from vla_recorder.rlds import codec as rlds
+from vla_recorder.rlds import example as rlds_example
+from vla_recorder.rlds import tfrecord
 
 FOREIGN = {  # what TFDS would write of a data set in the manner of Open X-Embodiment
     'observation': {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 from vla_core.errors import InvalidDataError
-from vla_recorder import tfrecord
+from vla_recorder.rlds import tfrecord
 
 # What TensorFlow's own writer leaves of b'hello' and b''.
 GOLDEN = bytes.fromhex(

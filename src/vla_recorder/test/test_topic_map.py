@@ -25,8 +25,8 @@ import pytest
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from vla_core.errors import InvalidDataError
 from vla_core.lazy import is_lazy
+from vla_recorder.bag.topic_map import MappedBag, open_bag
 from vla_recorder.table import tabulate
-from vla_recorder.topic_map import MappedBag, open_bag
 import yaml
 
 EXAMPLE = Path(__file__).resolve().parents[3] / 'docs' / 'topic_map.yaml'

@@ -1,6 +1,6 @@
 """The file formats of an Episode, found by name or by looking at a path.
 
-Each is a module of this package with three functions:
+Each is a folder of this package, whose `codec` has three functions:
 
 holds(path) -> bool                      does `path` look like this format; reads no episode
 open_reader(path) -> EpisodeReader       raise InvalidDataError naming the file
@@ -41,12 +41,12 @@ class WriteOptions:
 
 
 _ALL = (
-    Format('lerobot', 'LeRobotDataset v3.0: parquet and mp4', 'vla_recorder.lerobot'),
-    Format('hdf5', 'HDF5 in the layout of robomimic, lossless', 'vla_recorder.hdf5'),
-    Format('aloha', 'HDF5 in the layout of ALOHA, one file an episode', 'vla_recorder.aloha'),
-    Format('rlds', 'RLDS as a TFDS folder: tfrecord', 'vla_recorder.rlds'),
-    Format('mcap', 'ROS 2 bags in MCAP, one an episode', 'vla_recorder.bag'),
-    Format('calvin', "CALVIN's folder of npz files", 'vla_recorder.calvin'),
+    Format('lerobot', 'LeRobotDataset v3.0: parquet and mp4', 'vla_recorder.lerobot.codec'),
+    Format('hdf5', 'HDF5 in the layout of robomimic, lossless', 'vla_recorder.hdf5.codec'),
+    Format('aloha', 'HDF5 in the layout of ALOHA, a file an episode', 'vla_recorder.aloha.codec'),
+    Format('rlds', 'RLDS as a TFDS folder: tfrecord', 'vla_recorder.rlds.codec'),
+    Format('mcap', 'ROS 2 bags in MCAP, one an episode', 'vla_recorder.bag.codec'),
+    Format('calvin', "CALVIN's folder of npz files", 'vla_recorder.calvin.codec'),
 )
 FORMATS = MappingProxyType({format_.name: format_ for format_ in _ALL})
 

@@ -1,7 +1,7 @@
 """The node that records every episode it hears: observations, or raw topics at their own rates.
 
 Observations are what the policy saw, a row a policy step. Raw topics are all that the robot said,
-each message with its own stamp; see `raw_recorder`.
+each message with its own stamp; see `recording.raw_recorder`.
 """
 
 from collections import deque
@@ -25,13 +25,13 @@ from vla_core.spec import load_robot
 from vla_core.types import Tick
 from vla_interfaces import msg
 from vla_recorder.formats import create_dataset, FORMATS, WriteOptions
-from vla_recorder.live_bag import BagSink
-from vla_recorder.live_lerobot import LeRobotSink
-from vla_recorder.live_thread import SinkThread
-from vla_recorder.raw_channels import channels_of
-from vla_recorder.raw_node import definitions_of, RawTopics
-from vla_recorder.raw_recorder import RawLimits, RawRecorder, RawState
-from vla_recorder.recorder import Recorder, RecorderLimits
+from vla_recorder.live.bag import BagSink
+from vla_recorder.live.lerobot import LeRobotSink
+from vla_recorder.live.thread import SinkThread
+from vla_recorder.recording.raw_channels import channels_of
+from vla_recorder.recording.raw_node import definitions_of, RawTopics
+from vla_recorder.recording.raw_recorder import RawLimits, RawRecorder, RawState
+from vla_recorder.recording.recorder import Recorder, RecorderLimits
 from vla_recorder.store import free_bytes
 
 RECORDER = 'recorder'  # the name under which lockstep ticks are acknowledged

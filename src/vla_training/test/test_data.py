@@ -9,7 +9,7 @@ from training_fakes import dot_episode, SPEC, write_episodes
 from vla_core.episode import ACTION, IMAGE_PREFIX, PROGRESS, Stream
 from vla_core.errors import InvalidDataError
 from vla_recorder.formats import create_dataset, WriteOptions
-from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5.codec import Hdf5Writer
 from vla_training.data import AUXILIARY_DIM, build, check_source, Frames, LANDMARKS, open_frames
 
 

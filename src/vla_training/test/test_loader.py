@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import DataLoader
 from training_fakes import write_episodes
 from vla_core.errors import InvalidDataError
-from vla_recorder.loader import Loader, open_loader
+from vla_recorder.loader.loader import Loader, open_loader
 from vla_training.loader import BatchLoader, TorchSamples
 
 

@@ -19,7 +19,7 @@ from vla_core.episode import (
     TOOL_POSE,
 )
 from vla_core.spec import load_robot
-from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5.codec import Hdf5Writer
 from vla_training.data import LANDMARKS
 
 SPEC = load_robot('panda')

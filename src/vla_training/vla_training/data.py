@@ -35,7 +35,7 @@ from vla_core.errors import InvalidDataError
 from vla_core.lazy import blocks
 from vla_policy.actions import Normalisation, state_vector
 from vla_recorder.formats import open_dataset
-from vla_recorder.hdf5 import list_episodes
+from vla_recorder.hdf5.codec import list_episodes
 from vla_recorder.table import tabulate
 
 LANDMARKS = ('red_block', 'blue_block', 'pink_block', 'bowl', 'button', 'drawer_handle')

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from vla_core.errors import InvalidDataError
-from vla_recorder.loader import Loader, open_loader, SampleBatch
-from vla_recorder.loader_processes import LoaderProcesses
-from vla_recorder.loader_sampler import ShuffledSampler
+from vla_recorder.loader.loader import Loader, open_loader, SampleBatch
+from vla_recorder.loader.processes import LoaderProcesses
+from vla_recorder.loader.sampler import ShuffledSampler
 
 
 @dataclass(frozen=True)

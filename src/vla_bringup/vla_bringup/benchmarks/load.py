@@ -29,9 +29,9 @@ from vla_core.episode import Episode
 from vla_core.errors import VlaError
 from vla_core.spec import load_robot, RobotSpec
 from vla_recorder.formats import create_dataset, open_dataset, WriteOptions
-from vla_recorder.hdf5 import Hdf5Writer
-from vla_recorder.loader import Loader, open_loader
-from vla_recorder.loader_episode import VideoPictures
+from vla_recorder.hdf5.codec import Hdf5Writer
+from vla_recorder.loader.episode import VideoPictures
+from vla_recorder.loader.loader import Loader, open_loader
 from vla_sim.collect import DemoConfig, demonstrate
 from vla_sim.environment import TableEnvironment
 from vla_training.loader import BatchLoader

@@ -23,8 +23,8 @@ from vla_bringup.graph import graph_environment, NodeSpec
 from vla_bringup.supervisor import free_domain, node_command
 from vla_core.errors import VlaError
 from vla_core.spec import load_robot
-from vla_recorder.cadence import from_json
 from vla_recorder.formats import open_dataset
+from vla_recorder.recording.cadence import from_json
 import yaml
 
 RATE_HZ, JOINTS_HZ = 30, 1000

@@ -22,7 +22,7 @@ from vla_core.episode import EpisodeBuilder
 from vla_core.errors import InvalidDataError
 from vla_core.rollout import rollout
 from vla_core.spec import load_robot, RobotSpec
-from vla_recorder.hdf5 import Hdf5Writer
+from vla_recorder.hdf5.codec import Hdf5Writer
 from vla_sim.collect import (
     CleanAnswers,
     DisturbedExpert,

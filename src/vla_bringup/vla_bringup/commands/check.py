@@ -17,11 +17,11 @@ import tyro
 from vla_bringup.check_report import write_check_report
 from vla_bringup.report import write_json
 from vla_core.errors import InvalidDataError
-from vla_recorder.check import check_index, Checked
-from vla_recorder.check_dataset import judge_dataset, summary
-from vla_recorder.check_files import file_findings
-from vla_recorder.check_repair import Repair, repair
-from vla_recorder.findings import count_levels, Finding, grouped, Level, WHOLE
+from vla_recorder.check.across import judge_dataset, summary
+from vla_recorder.check.checker import check_index, Checked
+from vla_recorder.check.files import file_findings
+from vla_recorder.check.findings import count_levels, Finding, grouped, Level, WHOLE
+from vla_recorder.check.repair import Repair, repair
 from vla_recorder.formats import detect, find_format, open_dataset
 from vla_training.evaluate import Outcome, run_episodes, RunEpisode
 

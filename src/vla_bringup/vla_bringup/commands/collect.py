@@ -13,8 +13,8 @@ from vla_core.episode import Episode
 from vla_core.errors import InvalidDataError, UnknownNameError
 from vla_core.protocols import Policy
 from vla_policy.policy import load_policy
-from vla_recorder.hdf5 import Hdf5Writer
-from vla_recorder.hdf5_index import Index
+from vla_recorder.hdf5.codec import Hdf5Writer
+from vla_recorder.hdf5.index import Index
 from vla_sim.catalogue import find_scene
 from vla_sim.collect import DemoConfig, demonstrate, NoiseConfig
 from vla_sim.environment import TableEnvironment

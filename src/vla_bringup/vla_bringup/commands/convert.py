@@ -15,7 +15,7 @@ import tyro
 from vla_core.errors import InvalidDataError
 from vla_core.spec import load_robot
 from vla_recorder.checksums import data_files
-from vla_recorder.convert import Conversion, convert, Converted
+from vla_recorder.convert.conversion import Conversion, convert, Converted
 from vla_recorder.formats import WriteOptions
 
 

@@ -30,7 +30,7 @@ from made_up_episodes import make_episode, make_images
 from made_up_kinds import make_depth, make_kinds
 from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, TOOL_POSE
 from vla_core.spec import load_robot
-from vla_recorder.lerobot import LeRobotWriter, open_reader, read_episode
+from vla_recorder.lerobot.codec import LeRobotWriter, open_reader, read_episode
 
 CODEC_ERROR = 6.0  # mean absolute error of a frame, of 255; AV1 at LeRobot's crf 30 included
 FPS = 12

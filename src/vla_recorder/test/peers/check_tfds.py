@@ -1,4 +1,4 @@
-"""Hold RLDS folders of `vla_recorder.rlds` and of `tensorflow_datasets` against each other.
+"""Hold RLDS folders of `vla_recorder.rlds.codec` and of `tensorflow_datasets` against each other.
 
 Not part of the test suite, since TensorFlow is heavy. In an environment that has
 tensorflow-cpu, tensorflow_datasets 4.9, importlib_resources, OpenCV, crc32c, h5py, SciPy and
@@ -28,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from made_up_episodes import assert_equal, make_episode
 from made_up_rates import make_mixed_episode
 from vla_core.episode import Episode
-from vla_recorder import rlds
 from vla_recorder.formats import WriteOptions
-from vla_recorder.rlds_columns import paths_of
-from vla_recorder.rlds_layout import find
+from vla_recorder.rlds import codec as rlds
+from vla_recorder.rlds.columns import paths_of
+from vla_recorder.rlds.layout import find
 from vla_recorder.table import tabulate
 
 IN_ORDER = tfds.ReadConfig(interleave_cycle_length=1)

@@ -1,0 +1,1 @@
+"""ROS 2 bags in MCAP: ours, and those of other robots by a topic map."""

@@ -1,0 +1,1 @@
+"""The folders of npz files of the CALVIN benchmark."""

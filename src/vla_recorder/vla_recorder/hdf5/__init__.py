@@ -1,0 +1,1 @@
+"""HDF5 in the layout of robomimic."""

@@ -1,0 +1,1 @@
+"""Raw messages into a data set as they come."""

@@ -1,0 +1,1 @@
+"""Training samples at random from a data set."""

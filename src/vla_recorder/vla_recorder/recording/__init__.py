@@ -1,0 +1,1 @@
+"""Episodes of a running robot: observations, or raw topics."""

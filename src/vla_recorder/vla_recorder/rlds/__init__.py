@@ -1,0 +1,1 @@
+"""RLDS as a TFDS folder of tfrecord files."""
