@@ -42,6 +42,7 @@ STILL = 0.02  # [rad/s]
 REST_S = 0.5  # from the death of what moves the arm until it is at rest
 TTL_S = 2.0  # of a subtask
 TRAIL = 4  # control periods by which the joints trail their set-points
+SWING = 1.05  # share of the allowed acceleration that measured joints may show
 AWAY = SupervisorConfig(backoff_s=3.0)  # so long is a dead node away at least
 VLA_SIM = [sys.executable, '-m', 'vla_bringup.cli', 'sim', '--policy', 'expert']
 
@@ -158,11 +159,22 @@ def arms_time(record: Record, sent_s: float) -> float:
     return max(joints.stamp_s for joints in record.joints if joints.sent_s <= sent_s)
 
 
-def assert_rests(record: Record, begin_s: float, end_s: float) -> None:
-    """Check that the arm stands still between two instants of its own time, and was heard."""
+def lateness(record: Record, begin_s: float, end_s: float) -> float:
+    """Return by how much [s] a busy machine held joint states back between two arm's times."""
+    waits = [joints.sent_s - joints.stamp_s for joints in record.joints
+             if begin_s < joints.stamp_s < end_s]
+    return max(waits) - min(waits)
+
+
+def assert_rests(record: Record, moved_s: float, within_s: float, end_s: float) -> None:
+    """Check that the arm comes to rest in time, by its own clock, and that it was heard.
+
+    While the arm says nothing for lack of a processor, nobody can brake it either.
+    """
+    begin_s = moved_s + within_s + lateness(record, moved_s, moved_s + within_s)
     resting = [joints for joints in record.joints if begin_s < joints.stamp_s < end_s]
     assert resting
-    moving = [f'{joints.stamp_s - begin_s:.3f} s: {np.abs(joints.velocity).max():.3f} rad/s'
+    moving = [f'{joints.stamp_s - moved_s:.3f} s: {np.abs(joints.velocity).max():.3f} rad/s'
               for joints in resting if np.abs(joints.velocity).max() >= STILL]
     assert not moving, f'{len(moving)} of {len(resting)}: {moving[:5]} {moving[-5:]}'
 
@@ -170,27 +182,27 @@ def assert_rests(record: Record, begin_s: float, end_s: float) -> None:
 def assert_within_limits(record: Record, begin_s: float, end_s: float) -> None:
     """Check every set-point of the run, and the joints between two instants of the arm's time.
 
-    The physics trails its set-points and swings about them from one sample to the next, in
-    undisturbed lockstep too; so measured rates are those over a few control periods.
+    The physics trails its set-points and swings about them, in undisturbed lockstep too; so
+    measured rates are those over a few control periods, and may swing over by SWING.
     """
     points = record.set_points
     times = np.array([point.stamp_s for point in points])
-    assert_rates(times, np.array([point.velocity for point in points]), 1)
+    assert_rates(times, np.array([point.velocity for point in points]), 1, 1.0)
     steps = np.diff([point.position for point in points], axis=0)
     successive = np.abs(np.diff(times) - SPEC.controller.period_s) < 1e-6
     assert (np.abs(steps[successive]) <= SPEC.joints.velocity * SPEC.controller.period_s).all()
     chosen = {joints.stamp_s: joints.velocity for joints in record.joints
               if begin_s <= joints.stamp_s <= end_s}
-    assert_rates(np.array(list(chosen)), np.array(list(chosen.values())), TRAIL)
+    assert_rates(np.array(list(chosen)), np.array(list(chosen.values())), TRAIL, SWING)
 
 
-def assert_rates(times: np.ndarray, speeds: np.ndarray, periods: int) -> None:
+def assert_rates(times: np.ndarray, speeds: np.ndarray, periods: int, swing: float) -> None:
     """Check (N, J) speeds [rad/s] at (N,) times [s], and their rates over so many samples."""
     assert len(times) > periods
     assert (np.abs(speeds) <= SPEC.joints.velocity).all()
     spans = times[periods:] - times[:-periods]
     changes = np.abs(speeds[periods:] - speeds[:-periods])[spans > 0.0]
-    allowed = SPEC.joints.acceleration * spans[spans > 0.0, None]
+    allowed = swing * SPEC.joints.acceleration * spans[spans > 0.0, None]
     assert (changes <= allowed).all(), (changes / allowed).max()
 
 
@@ -202,7 +214,7 @@ def test_the_arm_rests_soon_after_a_death_and_the_run_goes_on(
     hold, resumed_s = longest_hold(record, killed_s)
     assert any('chunk' in status.reason for status in hold)
     dead_s = arms_time(record, max(killed_s, last_word(hold)))
-    assert_rests(record, dead_s + REST_S, arms_time(record, resumed_s))
+    assert_rests(record, dead_s, REST_S, arms_time(record, resumed_s))
     assert_within_limits(record, arms_time(record, killed_s), dead_s + REST_S)
 
 
@@ -213,14 +225,14 @@ def test_without_a_planner_the_arm_rests_at_the_subtasks_ttl(tmp_path: Path) -> 
     hold, resumed_s = longest_hold(record, killed_s)
     assert any('planner: subtask not renewed' in status.reason for status in hold)
     dead_s = arms_time(record, killed_s)
-    assert_rests(record, dead_s + TTL_S + REST_S, arms_time(record, resumed_s))
+    assert_rests(record, dead_s, TTL_S + REST_S, arms_time(record, resumed_s))
     assert_within_limits(record, dead_s, dead_s + REST_S)  # free motion, no contact
 
 
 def test_without_control_the_arm_stops_by_itself(tmp_path: Path) -> None:
     record, killed_s = killed_run(tmp_path, 'control')
     dead_s = arms_time(record, killed_s)
-    assert_rests(record, dead_s + REST_S, arms_time(record, killed_s + AWAY.backoff_s))
+    assert_rests(record, dead_s, REST_S, arms_time(record, killed_s + AWAY.backoff_s))
     assert_within_limits(record, dead_s, dead_s + REST_S)
 
 
