@@ -4,9 +4,10 @@ Every run takes a ROS domain of its own. The expert stands in the policy's place
 no trained checkpoint. All of them are one group: two graphs at once would starve each other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 import json
 import os
 from pathlib import Path
@@ -36,9 +37,10 @@ from vla_sim.catalogue import BOWL
 from vla_sim.collect import DisturbedExpert
 from vla_sim.environment import TableEnvironment
 
-pytestmark = pytest.mark.xdist_group('graph')
+pytestmark = pytest.mark.alone
 MOVING = 0.15  # [rad/s] of the fastest joint: in the middle of a motion
 STILL = 0.02  # [rad/s]
+SILENCE_S = 0.1  # joint states that are missing for so long make control brake
 REST_S = 0.5  # from the death of what moves the arm until it is at rest
 TTL_S = 2.0  # of a subtask
 TRAIL = 4  # control periods by which the joints trail their set-points
@@ -159,22 +161,25 @@ def arms_time(record: Record, sent_s: float) -> float:
     return max(joints.stamp_s for joints in record.joints if joints.sent_s <= sent_s)
 
 
-def lateness(record: Record, begin_s: float, end_s: float) -> float:
-    """Return by how much [s] a busy machine held joint states back between two arm's times."""
-    waits = [joints.sent_s - joints.stamp_s for joints in record.joints
-             if begin_s < joints.stamp_s < end_s]
-    return max(waits) - min(waits)
+def braked_by(record: Record, moved_s: float, within_s: float) -> float:
+    """Return by when, of the arm's time, it must rest that may have moved until an instant.
 
-
-def assert_rests(record: Record, moved_s: float, within_s: float, end_s: float) -> None:
-    """Check that the arm comes to rest in time, by its own clock, and that it was heard.
-
-    While the arm says nothing for lack of a processor, nobody can brake it either.
+    Nobody can brake an arm that cannot be heard: a kill may stop the shared memory of the dead
+    node's peers for a second (Fast DDS #6535), a busy machine any node. It then rests soon after
+    it is heard again.
     """
-    begin_s = moved_s + within_s + lateness(record, moved_s, moved_s + within_s)
+    rests_s = moved_s + within_s
+    for before, after in pairwise(record.joints):
+        if before.stamp_s < rests_s and after.sent_s - before.sent_s > SILENCE_S:
+            rests_s = max(rests_s, after.stamp_s + REST_S)
+    return rests_s
+
+
+def assert_rests(record: Record, begin_s: float, end_s: float) -> None:
+    """Check that the arm stands still between two instants of its own time, and was heard."""
     resting = [joints for joints in record.joints if begin_s < joints.stamp_s < end_s]
-    assert resting
-    moving = [f'{joints.stamp_s - moved_s:.3f} s: {np.abs(joints.velocity).max():.3f} rad/s'
+    assert resting, (begin_s, end_s)
+    moving = [f'{joints.stamp_s - begin_s:.3f} s: {np.abs(joints.velocity).max():.3f} rad/s'
               for joints in resting if np.abs(joints.velocity).max() >= STILL]
     assert not moving, f'{len(moving)} of {len(resting)}: {moving[:5]} {moving[-5:]}'
 
@@ -197,12 +202,15 @@ def assert_within_limits(record: Record, begin_s: float, end_s: float) -> None:
 
 
 def assert_rates(times: np.ndarray, speeds: np.ndarray, periods: int, swing: float) -> None:
-    """Check (N, J) speeds [rad/s] at (N,) times [s], and their rates over so many samples."""
+    """Check (N, J) speeds [rad/s] at (N,) times [s], and their rates over so many samples.
+
+    Set-points come a control period apart even while the clock of a busy simulation stands still.
+    """
     assert len(times) > periods
     assert (np.abs(speeds) <= SPEC.joints.velocity).all()
-    spans = times[periods:] - times[:-periods]
-    changes = np.abs(speeds[periods:] - speeds[:-periods])[spans > 0.0]
-    allowed = swing * SPEC.joints.acceleration * spans[spans > 0.0, None]
+    spans = np.maximum(times[periods:] - times[:-periods], periods * SPEC.controller.period_s)
+    changes = np.abs(speeds[periods:] - speeds[:-periods])
+    allowed = swing * SPEC.joints.acceleration * spans[:, None]
     assert (changes <= allowed).all(), (changes / allowed).max()
 
 
@@ -212,10 +220,11 @@ def test_the_arm_rests_soon_after_a_death_and_the_run_goes_on(
 ) -> None:
     record, killed_s = killed_run(tmp_path, victim)
     hold, resumed_s = longest_hold(record, killed_s)
-    assert any('chunk' in status.reason for status in hold)
+    assert any('chunk' in status.reason or 'joint states' in status.reason for status in hold)
     dead_s = arms_time(record, max(killed_s, last_word(hold)))
-    assert_rests(record, dead_s, REST_S, arms_time(record, resumed_s))
-    assert_within_limits(record, arms_time(record, killed_s), dead_s + REST_S)
+    rests_s = braked_by(record, dead_s, REST_S)
+    assert_rests(record, rests_s, arms_time(record, resumed_s))
+    assert_within_limits(record, arms_time(record, killed_s), rests_s)
 
 
 def test_without_a_planner_the_arm_rests_at_the_subtasks_ttl(tmp_path: Path) -> None:
@@ -223,16 +232,19 @@ def test_without_a_planner_the_arm_rests_at_the_subtasks_ttl(tmp_path: Path) -> 
     record, killed_s = killed_run(
         tmp_path, 'planner', 'put the red block in the bowl, then close the drawer')
     hold, resumed_s = longest_hold(record, killed_s)
-    assert any('planner: subtask not renewed' in status.reason for status in hold)
+    assert any('planner: subtask not renewed' in status.reason or 'joint states' in status.reason
+               for status in hold)
     dead_s = arms_time(record, killed_s)
-    assert_rests(record, dead_s, TTL_S + REST_S, arms_time(record, resumed_s))
+    assert_rests(
+        record, braked_by(record, dead_s, TTL_S + REST_S), arms_time(record, resumed_s))
     assert_within_limits(record, dead_s, dead_s + REST_S)  # free motion, no contact
 
 
 def test_without_control_the_arm_stops_by_itself(tmp_path: Path) -> None:
     record, killed_s = killed_run(tmp_path, 'control')
     dead_s = arms_time(record, killed_s)
-    assert_rests(record, dead_s, REST_S, arms_time(record, killed_s + AWAY.backoff_s))
+    assert_rests(record, braked_by(record, dead_s, REST_S),
+                 arms_time(record, killed_s + AWAY.backoff_s))
     assert_within_limits(record, dead_s, dead_s + REST_S)
 
 
@@ -383,14 +395,26 @@ def assert_same_to_the_end(heard: list[np.ndarray], all_of_them: list[np.ndarray
     assert np.array_equal(heard[-count:], all_of_them[-count:])
 
 
+def play_heard(
+    nodes: Sequence[NodeSpec], folder: Path, heard: Callable[[Record], list], everything: list,
+) -> GraphRun:
+    """Run until most was heard: lockstep does not wait for a listener that is discovered late."""
+    for _ in range(3):
+        run = GraphRun(nodes, folder)
+        if len(heard(run.play())) > len(everything) / 2:
+            break
+    return run
+
+
 def test_lockstep_equals_the_run_in_process_to_the_bit_even_with_a_full_disk(
     tmp_path: Path,
 ) -> None:
     nodes = with_full_disk(sim_graph(GraphOptions(
         policy='expert', episodes=1, seed=100, lockstep=True,
         record=str(tmp_path / 'dataset'), run=str(tmp_path / 'run'))))
-    run = GraphRun(nodes, tmp_path)
-    record, alone = run.play(), in_process('close_drawer', 100)
+    alone = in_process('close_drawer', 100)
+    run = play_heard(nodes, tmp_path, lambda record: record.set_points, alone.set_points)
+    record = run.record
     assert_same_to_the_end([point.position for point in record.set_points], alone.set_points)
     every = SPEC.ticks_per_step
     measured = [joints.position for joints in record.joints]
@@ -405,7 +429,8 @@ def test_touch_reaches_the_observation_to_the_bit(tmp_path: Path) -> None:
     nodes = sim_graph(GraphOptions(
         policy='expert', scene='touch', episodes=1, seed=100, lockstep=True,
         run=str(tmp_path / 'run')))
-    record, alone = GraphRun(nodes, tmp_path).play(), in_process('insert_peg', 100, 'touch')
+    alone = in_process('insert_peg', 100, 'touch')
+    record = play_heard(nodes, tmp_path, lambda record: record.touch, alone.touch).record
     assert len(set(alone.touch)) > 1  # something was felt
     assert_same_to_the_end([np.frombuffer(felt, np.uint8) for felt in record.touch],
                            [np.frombuffer(felt, np.uint8) for felt in alone.touch])
