@@ -20,6 +20,7 @@ from mcap.records import (
     DataEnd,
     Footer,
     Header,
+    McapRecord,
     MessageIndex,
     Schema,
     Statistics,
@@ -40,7 +41,8 @@ class Contents:
 
     schemas: dict[int, Schema] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
-    chunks: list[ChunkIndex] = field(default_factory=list)
+    chunks: bytearray = field(default_factory=bytearray)  # their index records, as written
+    chunk_count: int = 0
     counts: dict[int, int] = field(default_factory=dict)  # messages by channel
     first_ns: int | None = None
     last_ns: int = 0
@@ -50,6 +52,11 @@ class Contents:
         self.counts[channel] = self.counts.get(channel, 0) + 1
         self.first_ns = stamp_ns if self.first_ns is None else min(self.first_ns, stamp_ns)
         self.last_ns = max(self.last_ns, stamp_ns)
+
+    def add_chunk(self, index: ChunkIndex) -> None:
+        """Add a whole chunk: of an hour of pictures there are hundreds of thousands."""
+        self.chunks += _bytes(index)
+        self.chunk_count += 1
 
     @property
     def messages(self) -> int:
@@ -117,7 +124,7 @@ class BagFile:
         head += struct.pack(f'<I{len(kind)}sQ', len(kind), kind.encode(), len(data))
         places, indices = message_indices(self._index, start + 9 + length)
         self._write(head, data, indices)
-        self.contents.chunks.append(ChunkIndex(
+        self.contents.add_chunk(ChunkIndex(
             chunk_length=9 + length, chunk_start_offset=start, compression=kind,
             compressed_size=len(data), message_end_time=self._last,
             message_index_length=len(indices), message_index_offsets=places,
@@ -174,31 +181,27 @@ def message_indices(
 
 def summary(contents: Contents, start: int) -> bytes:
     """Return the summary section with its footer for a data section that ended at `start`."""
-    builder, offsets = RecordBuilder(), []
     statistics = Statistics(
         attachment_count=0, channel_count=len(contents.channels),
-        channel_message_counts=contents.counts, chunk_count=len(contents.chunks),
+        channel_message_counts=contents.counts, chunk_count=contents.chunk_count,
         message_count=contents.messages, metadata_count=0,
         message_start_time=contents.first_ns or 0, message_end_time=contents.last_ns,
         schema_count=len(contents.schemas))
-    groups = ((Opcode.SCHEMA, list(contents.schemas.values())),
-              (Opcode.CHANNEL, list(contents.channels.values())),
-              (Opcode.STATISTICS, [statistics]), (Opcode.CHUNK_INDEX, contents.chunks))
+    groups = ((Opcode.SCHEMA, b''.join(map(_bytes, contents.schemas.values()))),
+              (Opcode.CHANNEL, b''.join(map(_bytes, contents.channels.values()))),
+              (Opcode.STATISTICS, _bytes(statistics)), (Opcode.CHUNK_INDEX, contents.chunks))
+    body, offsets = bytearray(), bytearray()
     for opcode, records in groups:
-        begin = builder.count
-        for record in records:
-            record.write(builder)
         if records:
-            offsets.append(SummaryOffset(opcode, start + begin, builder.count - begin))
-    offset_start = start + builder.count
-    for offset in offsets:
-        offset.write(builder)
-    body = builder.end()
+            offsets += _bytes(SummaryOffset(opcode, start + len(body), len(records)))
+        body += records
+    offset_start = start + len(body)
+    body += offsets
     crc = zlib.crc32(_FOOTER_HEAD.pack(Opcode.FOOTER, 20, start, offset_start), zlib.crc32(body))
-    return body + _bytes(Footer(start, offset_start, crc))
+    return bytes(body + _bytes(Footer(start, offset_start, crc)))
 
 
-def _bytes(record: Header | Schema | Channel | MessageIndex | DataEnd | Footer) -> bytes:
+def _bytes(record: McapRecord) -> bytes:
     builder = RecordBuilder()
     record.write(builder)
     return builder.end()

@@ -138,14 +138,14 @@ def recover(path: Path) -> bool:
             source.verify(chunk)
         if any(topic.encoding != 'ros2msg' for topic in source.topics.values()):
             raise InvalidDataError(f'{path}: not a bag of ours; allowed topics of ros2msg')
-        contents = _contents(source)
+        contents, indices = _contents(source)
         whole, episode = source.whole, header_of(source)
     finally:
         source.close()
     if not contents.messages:
         return False
     if not whole:
-        _mend(path, contents, episode)
+        _mend(path, source.chunks[-1].end, indices, contents, episode)
     write_metadata(path.parent, path.stem, contents)
     return True
 
@@ -187,14 +187,14 @@ def publish_folder(temporary: Path, path: Path) -> Path:
     return path
 
 
-def _mend(path: Path, contents: Contents, episode: Episode) -> None:
-    """Cut `path` after its last whole chunk and write header and index behind it."""
-    last = contents.chunks[-1]
-    end = last.chunk_start_offset + last.chunk_length
+def _mend(
+    path: Path, end: int, indices: bytes, contents: Contents, episode: Episode,
+) -> None:
+    """Cut `path` at the end of its last whole chunk and write header and index behind it."""
     with path.open('r+b', buffering=0) as file:
         file.truncate(end)
         file.seek(end)
-        file.write(_last_indices(path, last))
+        file.write(indices)
         bag = BagFile(file, contents=contents)
         stamp = contents.last_ns
         encoder = text_encoder(HEADER)
@@ -205,9 +205,9 @@ def _mend(path: Path, contents: Contents, episode: Episode) -> None:
         bag.finish()
 
 
-def _contents(source: McapSource) -> Contents:
-    """Return what the whole chunks of a file hold."""
-    contents = Contents(schemas=source.schemas, channels=source.channels)
+def _contents(source: McapSource) -> tuple[Contents, bytes]:
+    """Return what the whole chunks of a file hold, and the index records behind the last one."""
+    contents, indices = Contents(schemas=source.schemas, channels=source.channels), b''
     for chunk in source.chunks:
         index: dict[int, list[tuple[int, int]]] = {}
         stamps = [0]
@@ -216,24 +216,13 @@ def _contents(source: McapSource) -> Contents:
             contents.count(channel, log_ns)
             stamps.append(log_ns)
         places, indices = message_indices(index, chunk.end)
-        contents.chunks.append(ChunkIndex(
+        contents.add_chunk(ChunkIndex(
             chunk_length=chunk.end - chunk.start, chunk_start_offset=chunk.start,
             compression=chunk.compression, compressed_size=chunk.end - chunk.data_start,
             message_end_time=max(stamps), message_index_length=len(indices),
             message_index_offsets=places, message_start_time=min(stamps[1:], default=0),
             uncompressed_size=chunk.size))
-    return contents
-
-
-def _last_indices(path: Path, last: ChunkIndex) -> bytes:
-    source = McapSource(path)
-    try:
-        index: dict[int, list[tuple[int, int]]] = {}
-        for channel, log_ns, offset, _ in walk_messages(source.unpacked(source.chunks[-1])):
-            index.setdefault(channel, []).append((log_ns, offset - 31))
-        return message_indices(index, last.chunk_start_offset + last.chunk_length)[1]
-    finally:
-        source.close()
+    return contents, indices
 
 
 def _next_number(root: Path) -> int:
