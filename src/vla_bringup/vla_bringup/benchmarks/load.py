@@ -40,7 +40,7 @@ PX, CHUNK, BATCH = 224, 16, 32
 ROUNDS, SECONDS = 3, 3.0  # each contender is measured so often and so long
 _TASKS = ('put_red_block_in_bowl', 'open_drawer', 'press_button', 'lift_blue_block')
 _EPISODES = 8
-_LONG = 100_000  # samples of an epoch, so that none ends while it is measured
+_LONG = 1_000_000  # samples of an epoch, so that none ends while it is measured
 
 Figures = Mapping[str, float | int]
 
