@@ -20,6 +20,7 @@ from vla_recorder.live.thread import SinkThread
 from vla_recorder.recording import cadence
 from vla_recorder.recording.raw_channels import Channel
 from vla_recorder.recording.raw_episode import RawEpisode
+from vla_recorder.recording.space import SpaceFloor
 
 EVE_NS = 100_000_000  # what was heard so long before an episode belongs to it still
 
@@ -58,7 +59,8 @@ class RawRecorder:
         limits: RawLimits = RawLimits(),
     ) -> None:
         self._robot, self._channels, self._thread = robot, channels, thread
-        self._free_bytes, self._say, self._limits = free_bytes, say, limits
+        self._space = SpaceFloor(free_bytes, limits.min_free_bytes, say)
+        self._say, self._limits = say, limits
         self._running: RawEpisode | None = None
         self._newest: dict[Channel, tuple[int, int, bytes]] = {}  # stamp, heard [ns], data
         self._settling = False
@@ -67,7 +69,6 @@ class RawRecorder:
         self._ended_id = ''  # what is said of it no longer begins anything
         self._before_jump: dict[str, int] = {}  # topic -> its last stamp before the clock jumped
         self._told = {c.topic for c in channels if c.regular and 'camera_info' not in c.topic}
-        self._short_of_space = ''
         self._dropped = self._begun = 0
 
     @property
@@ -77,7 +78,7 @@ class RawRecorder:
         return RawState(
             running.episode_id if running else '', self._thread.written, self._thread.failed,
             self._dropped + (running.dropped if running else 0), self._thread.waiting_bytes,
-            self._free_bytes(), self._thread.problem or self._short_of_space)
+            self._space.free_bytes, self._thread.problem or self._space.problem)
 
     # --- what is heard ------------------------------------------------------------------------
 
@@ -296,12 +297,4 @@ class RawRecorder:
         return False
 
     def _may_record(self) -> bool:
-        """Look at the disk; say once when it becomes too full and when it is well again."""
-        free, least = self._free_bytes(), self._limits.min_free_bytes
-        before = self._short_of_space
-        self._short_of_space = '' if free >= least else (
-            f'disk: got {free / 1e9:.2f} GB free, allowed {least / 1e9:.2f} GB or more')
-        if bool(before) != bool(self._short_of_space):
-            self._say(f'recording stopped: {self._short_of_space}' if self._short_of_space
-                      else 'recording again: the disk has space')
-        return not (self._thread.problem or self._short_of_space)
+        return self._space.look() and not self._thread.problem

@@ -16,6 +16,7 @@ from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, ControlStatus, Observation, Subtask, TaskOutcome
 from vla_recorder.recording.acted import Forward
 from vla_recorder.recording.running import RunningEpisode
+from vla_recorder.recording.space import SpaceFloor
 from vla_recorder.recording.worker import WriterThread
 
 EARLY = 512  # answers and set-points that may be heard before their observation
@@ -60,7 +61,7 @@ class Recorder:
         limits: RecorderLimits = RecorderLimits(),
     ) -> None:
         self._spec, self._forward, self._limits = spec, forward, limits
-        self._free_bytes, self._say = free_bytes, say
+        self._space, self._say = SpaceFloor(free_bytes, limits.min_free_bytes, say), say
         self._thread = WriterThread(writer, limits.queue, say)
         self._running: RunningEpisode | None = None
         self._ended: tuple[str, float] = ('', 0.0)  # id and stamp [ns] up to which it is over
@@ -70,7 +71,6 @@ class Recorder:
         self._steps = 0
         self._verdict: TaskOutcome | None = None  # of the running episode
         self._settling = False
-        self._short_of_space = ''
         self._dropped_episodes = self._dropped_rows = 0
 
     @property
@@ -80,7 +80,7 @@ class Recorder:
             written=self._thread.written, queued=self._thread.queued,
             dropped_episodes=self._dropped_episodes + self._thread.failed,
             dropped_rows=self._dropped_rows + (self._running.dropped if self._running else 0),
-            free_bytes=self._free_bytes(), problem=self._thread.problem or self._short_of_space)
+            free_bytes=self._space.free_bytes, problem=self._thread.problem or self._space.problem)
 
     def on_observation(self, observation: Observation) -> None:
         """Add a row, beginning an episode where its id is new."""
@@ -191,12 +191,4 @@ class Recorder:
                       f'{self.state.problem or "the disk is too slow"}')
 
     def _may_record(self) -> bool:
-        """Look at the disk; say once when it becomes too full and when it is well again."""
-        free, least = self._free_bytes(), self._limits.min_free_bytes
-        before = self._short_of_space
-        self._short_of_space = '' if free >= least else (
-            f'disk: got {free / 1e9:.2f} GB free, allowed {least / 1e9:.2f} GB or more')
-        if bool(before) != bool(self._short_of_space):
-            self._say(f'recording stopped: {self._short_of_space}' if self._short_of_space
-                      else 'recording again: the disk has space')
-        return not (self._thread.problem or self._short_of_space)
+        return self._space.look() and not self._thread.problem
