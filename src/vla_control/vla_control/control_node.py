@@ -40,6 +40,7 @@ class ControlNode(VlaLifecycleNode):
         self._arm = Arm(self, load_robot(config.robot))
         self.serve(Trigger, '~/clear_fault', self._on_clear_fault)
         self.serve(SetBool, '~/estop', self._on_estop)
+        self.serve(Trigger, '~/hand_back', self._on_hand_back)
         if config.lockstep:
             self._drive = LockstepDrive(self, self._arm)
         else:
@@ -68,6 +69,15 @@ class ControlNode(VlaLifecycleNode):
         self._arm.controller.clear_fault()
         response.success = True
         response.message = f'cleared: {before.reason}' if before.mode == Mode.FAULT else 'no fault'
+        return response
+
+    def _on_hand_back(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        del request
+        owner = self._arm.controller.hand_back()
+        response.success = True
+        response.message = f'{owner} handed back' if owner else 'nobody had taken the arm'
         return response
 
     def _on_estop(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -37,10 +37,35 @@ def test_priority_is_stop_then_fault_then_teleop_then_policy() -> None:
     assert arm.decide(0.05, running=True).mode is Mode.TELEOP
 
 
-def test_a_silent_teleop_gives_the_arm_back() -> None:
+def test_who_took_the_arm_keeps_it_in_silence_until_it_is_handed_back() -> None:
+    arm = mux()
+    arm.hear_chunk('teleop/gamepad', 0.0)
+    assert arm.refusal('default', 5.0) == 'teleop/gamepad has the arm'
+    assert arm.decide(0.05, running=True).source == 'teleop/gamepad'
+    silent = arm.decide(0.3, running=False)
+    assert silent.mode is Mode.HOLD and 'joint states' in silent.reason
+    arm.hear_joint_state(5.0)
+    assert arm.decide(5.0, running=False).reason == 'teleop/gamepad: no chunk for 5.00 s'
+    assert arm.hand_back() == 'teleop/gamepad'
+    assert arm.refusal('default', 5.0) == '' and arm.hand_back() == ''
+
+
+def test_of_two_devices_the_first_has_the_arm_until_it_is_silent() -> None:
+    arm = mux()
+    arm.hear_chunk('teleop/gamepad', 0.0)
+    assert arm.refusal('teleop/keyboard', 0.1) == 'teleop/gamepad has the arm'
+    assert arm.refusal('teleop/gamepad', 0.1) == ''
+    assert arm.refusal('teleop/keyboard', 0.4) == ''
+    arm.hear_chunk('teleop/keyboard', 0.4)
+    assert arm.refusal('teleop/gamepad', 0.5) == 'teleop/keyboard has the arm'
+
+
+def test_a_new_episode_is_the_policys() -> None:
     arm = mux()
     arm.hear_chunk('teleop', 0.0)
-    assert arm.refusal('default', 0.4) == ''
+    arm.reset(1.0)
+    arm.hear_subtask(Subtask('s', 'e', 'i', 't'), 1.0)
+    assert arm.refusal('default', 1.0) == ''
 
 
 def test_each_staleness_holds_and_names_itself() -> None:

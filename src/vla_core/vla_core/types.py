@@ -11,6 +11,7 @@ from enum import Enum, IntEnum
 import numpy as np
 
 ACTION_DIM = 7  # tool translation xyz [m], rotation vector xyz [rad], gripper 0 closed .. 1 open
+TELEOP = 'teleop'  # a person's chunks have the source 'teleop' or 'teleop/<device>'
 
 
 class Representation(str, Enum):
@@ -30,6 +31,11 @@ class Mode(IntEnum):
     TELEOP = 2
     FAULT = 3
     ESTOP = 4
+
+
+def is_teleop(source: str) -> bool:
+    """Say whether chunks of a source are a person's."""
+    return source.partition('/')[0] == TELEOP
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class ActionChunk:
     sequence: int  # grows by one with every chunk of a source
     episode_id: str
     subtask_id: str
-    source: str  # policy name, 'expert' or 'teleop'
+    source: str  # policy name, 'expert' or 'teleop/<device>'
     representation: Representation
     step_s: float
     values: np.ndarray  # (T, A) float32

@@ -13,7 +13,7 @@ from vla_core.control.mux import Decision, Mux
 from vla_core.control.pacer import Pacer
 from vla_core.kinematics import Kinematics
 from vla_core.spec import RobotSpec
-from vla_core.types import ActionChunk, ControlStatus, JointCommand, Mode, Subtask
+from vla_core.types import ActionChunk, ControlStatus, is_teleop, JointCommand, Mode, Subtask
 
 
 class ArmController:
@@ -79,8 +79,8 @@ class ArmController:
         refusal = self._mux.refusal(chunk.source, steady_s)
         if refusal or not self.ready:
             return Rejection(refusal or 'joint states: none yet')
-        teleop = chunk.source == 'teleop'
-        rejection = self._guard.check(chunk, None if teleop else self._mux.episode_id, now_ns)
+        episode_id = None if is_teleop(chunk.source) else self._mux.episode_id
+        rejection = self._guard.check(chunk, episode_id, now_ns)
         rejection = rejection or self._start(chunk, now_ns)
         if rejection is None:
             self._non_finite = 0
@@ -115,6 +115,10 @@ class ArmController:
     def release_stop(self) -> None:
         """End the emergency stop; the arm holds until a fresh chunk comes."""
         self._mux.release_stop()
+
+    def hand_back(self) -> str:
+        """Let the policy have the arm again that a person took; return whose it was, or ''."""
+        return self._mux.hand_back()
 
     def clear_fault(self) -> None:
         """End a fault; the arm holds until a fresh chunk comes."""

@@ -2,15 +2,17 @@
 
 All ages are on the steady clock, which the caller passes in: it runs on when the ROS clock
 freezes. Losing a source is no fault: the arm holds, says why, and goes on with the next chunk.
+
+A person who took the arm keeps it until it is handed back, whatever becomes of the device: a
+policy that goes on by itself when a cable falls out is what somebody just took it from. Of two
+devices the first has the arm; the other may take it once the first has fallen silent.
 """
 
 from dataclasses import dataclass
 
 from vla_core.control.config import ControlConfig
 from vla_core.spec import RobotSpec
-from vla_core.types import Mode, Subtask
-
-TELEOP = 'teleop'
+from vla_core.types import is_teleop, Mode, Subtask
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Mux:
         self._subtask: Subtask | None = None
         self._subtask_s = steady_s
         self._source = ''
+        self._owner = ''  # the device of a person who has not handed the arm back
         self._chunk_s = steady_s
         self._rejection = ''
 
@@ -63,6 +66,13 @@ class Mux:
     def hear_chunk(self, source: str, steady_s: float) -> None:
         """Note an accepted chunk: its source has the arm."""
         self._source, self._chunk_s, self._rejection = source, steady_s, ''
+        if is_teleop(source):
+            self._owner = source
+
+    def hand_back(self) -> str:
+        """End a take-over: the policy may have the arm; return whose it was, '' for nobody's."""
+        owner, self._owner = self._owner, ''
+        return owner
 
     def hear_rejection(self, source: str, reason: str) -> None:
         """Note a rejected chunk: the arm holds until its source sends a good one."""
@@ -88,11 +98,10 @@ class Mux:
         """Return why `source` may not have the arm now, or nothing if it may."""
         if self._estop or self._fault:
             return self._estop or self._fault
-        if source == TELEOP:
-            return ''
-        if self._source == TELEOP and steady_s - self._chunk_s <= self._silence_s:
-            return 'teleop has the arm'
-        return self._lapse(steady_s)
+        if self._owner and source != self._owner:
+            silent = steady_s - self._chunk_s > self._silence_s
+            return '' if is_teleop(source) and silent else f'{self._owner} has the arm'
+        return '' if is_teleop(source) else self._lapse(steady_s)
 
     def decide(self, steady_s: float, running: bool) -> Decision:
         """Return the mode of the control period that begins; `running`: a chunk has rows left."""
@@ -103,7 +112,7 @@ class Mux:
         problem = self._problem(steady_s, running)
         if problem:
             return Decision(Mode.HOLD, problem, self._source)
-        mode = Mode.TELEOP if self._source == TELEOP else Mode.POLICY
+        mode = Mode.TELEOP if is_teleop(self._source) else Mode.POLICY
         return Decision(mode, '', self._source)
 
     def _problem(self, steady_s: float, running: bool) -> str:
@@ -114,7 +123,7 @@ class Mux:
             return self._rejection
         if not self._source:
             return (self._lapse(steady_s) if self._subtask else '') or 'no chunk yet'
-        if self._source != TELEOP and self._lapse(steady_s):
+        if not is_teleop(self._source) and self._lapse(steady_s):
             return self._lapse(steady_s)
         silence = steady_s - self._chunk_s
         if silence > self._silence_s:
