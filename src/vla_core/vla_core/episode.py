@@ -33,6 +33,7 @@ WRENCH = 'observation/state/wrench'  # (N, 6) float64 force [N], torque [Nm] at 
 GRIPPER = 'observation/state/gripper'  # (N,) float64 0 closed .. 1 open
 ACTION = 'action'  # (N, 7) float32 what the data set teaches
 ACTION_PROPOSED = 'action/proposed'  # (N, 7) float32 first row of the policy's chunk
+ACTION_TELEOP = 'action/teleop'  # (N, 7) float32 what a person asked for, NaN where nobody did
 PROGRESS = 'progress'  # (N,) float32 0..1 of the current subtask
 SIM_PREFIX = 'sim/'  # privileged: collection only
 

@@ -222,3 +222,39 @@ def test_a_shutdown_keeps_the_running_episode(graph):
     episode = graph.read()
     assert (episode.success, episode.meta['complete']) == (None, False)
     assert episode.meta['reason'] == 'incomplete: the recorder was stopped'
+
+
+def test_a_frozen_episode_takes_nothing_more_and_waits_for_its_verdict(graph):
+    graph.ask(RecordStart, 'start', episode_id='mine')
+    graph.play(2)
+    graph.until(lambda: graph.heard('wrist/image') == 2)
+    assert graph.ask(Trigger, 'freeze').success
+    assert 'while mine is recorded' in graph.ask(RecordStart, 'start').message
+    graph.start_ns += 60_000 * MS  # after the freeze, by any clock
+    graph.play(2)
+    graph.until(lambda: graph.recorder._recorder._settling)
+    assert (graph.heard('wrist/image'), graph.state.written) == (2, 0)
+    assert graph.ask(RecordStop, 'stop', verdict=RecordStop.Request.SUCCESS).success
+    graph.until(lambda: graph.state.written == 1)
+    assert (graph.read().success, len(graph.read().streams['action'])) == (True, 2)
+
+
+def test_a_take_over_keeps_what_the_policy_proposed_and_what_the_person_asked(graph):
+    teleop = graph.other.create_publisher(msg.ActionChunk, 'teleop_chunk', qos.RECORD)
+    graph.until(teleop.get_subscription_count)
+    graph.ask(RecordStart, 'start', episode_id='mine')
+    move = np.tile(np.array([0.01, 0, 0, 0, 0, 0, 0.5], np.float32), (5, 1))
+    for k in (0, 40, 80, 120):  # then silent
+        teleop.publish(to_msg(ActionChunk(
+            graph.start_ns + k * MS, k, '', '', 'teleop/gamepad', Representation.EE_DELTA,
+            0.04, move, 0.0)))
+    graph.play(5)
+    graph.until(lambda: graph.heard('wrist/image') == 5 and graph.heard('teleop_chunk') == 4)
+    graph.ask(RecordStop, 'stop')
+    graph.until(lambda: graph.state.written == 1)
+    streams = graph.read().streams
+    asked = streams['action/teleop'].values
+    assert np.allclose(streams['action/proposed'].values, 0.25)
+    assert np.allclose(asked[:2, :3], [0.02, 0, 0], atol=1e-5)  # two rows of 40 ms a row of 80
+    assert np.isnan(asked[4]).all()  # 320 ms: the last chunk, of 200 ms, has run out
+    assert (streams['control/mode'].values == int(Mode.TELEOP)).all()

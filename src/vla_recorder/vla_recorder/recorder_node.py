@@ -148,6 +148,7 @@ class RecorderNode(VlaLifecycleNode):
         recorder = self._recorder
         heard = {
             (msg.ActionChunk, 'action_chunk'): recorder.on_chunk,
+            (msg.ActionChunk, 'teleop_chunk'): recorder.on_teleop,
             (msg.Subtask, 'subtask'): recorder.on_subtask,
             (msg.ControlStatus, 'control_status'): recorder.on_status,
             (msg.TaskOutcome, 'task_outcome'): recorder.on_outcome,

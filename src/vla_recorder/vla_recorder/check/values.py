@@ -6,6 +6,7 @@ import numpy as np
 from vla_core.episode import (
     ACTION,
     ACTION_PROPOSED,
+    ACTION_TELEOP,
     Episode,
     GRIPPER,
     JOINT_POSITION,
@@ -19,7 +20,8 @@ from vla_recorder.check.findings import Finding, Level
 from vla_recorder.check.streams import whole_series, whole_stream
 from vla_recorder.table import is_picture
 
-UNKNOWN_IS_NAN = (ACTION_PROPOSED, PROGRESS, JOINT_VELOCITY, 'observation/age_s/')
+UNKNOWN_IS_NAN = (
+    ACTION_PROPOSED, ACTION_TELEOP, PROGRESS, JOINT_VELOCITY, 'observation/age_s/')
 STUCK = (JOINT_POSITION, JOINT_VELOCITY, TOOL_POSE, WRENCH)  # never one value all along
 STUCK_ROWS = 15
 UNIT = 1e-3  # a quaternion's length may differ from 1

@@ -31,6 +31,11 @@ class LiveArm:
         """Number of set-points heard."""
         return self._acted.commands
 
+    @property
+    def asked(self) -> bool:
+        """Whether a person's device asked for anything."""
+        return self._acted.asked
+
     def hear(self, channel: Channel, data: bytes) -> tuple[int, np.ndarray] | None:
         """Take a message; return stamp [ns] and pose (7,) where the tool is known anew.
 
@@ -43,6 +48,8 @@ class LiveArm:
                 self._acted.on_command(due_ns, joints)
         elif channel.topic == 'action_chunk':
             self._acted.on_chunk(self._decoder.chunk(channel, data))
+        elif channel.topic == 'teleop_chunk':
+            self._acted.on_teleop(self._decoder.chunk(channel, data))
         elif channel.topic == 'control_status':
             self._acted.on_status(self._decoder.status(channel, data))
         elif channel.topic == 'joint_states' and self._joints is None:

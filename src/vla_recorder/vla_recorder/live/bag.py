@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from vla_core.episode import ACTION, Episode, IMAGE_PREFIX, TOOL_POSE
+from vla_core.episode import ACTION, ACTION_TELEOP, Episode, IMAGE_PREFIX, TOOL_POSE
 from vla_core.errors import InvalidDataError
 from vla_core.spec import RobotSpec
 from vla_recorder.bag.codec import open_writer
@@ -81,8 +81,9 @@ class BagSink:
         stream = self._stream
         if self._rows and self._arm.commands:
             actions = self._arm.actions(self._rows, int(header.meta['end_ns']))
-            for stamp_ns, action in zip(self._rows, actions[ACTION]):
-                stream.add(ACTION, stamp_ns, action)
+            for name in (ACTION, *([ACTION_TELEOP] if self._arm.asked else [])):
+                for stamp_ns, action in zip(self._rows, actions[name]):
+                    stream.add(name, stamp_ns, action)
         self._stream = None
         header = with_strange(header, self._strange)
         return lambda: stream.end(header)

@@ -60,6 +60,7 @@ def channels_of(robot: RobotSpec) -> tuple[Channel, ...]:
         Channel(f'{robot.controller.name}/joint_trajectory',
                 'trajectory_msgs/msg/JointTrajectory', regular=False, fast=True),
         Channel('action_chunk', 'vla_interfaces/msg/ActionChunk', regular=False),
+        Channel('teleop_chunk', 'vla_interfaces/msg/ActionChunk', regular=False),
         Channel('subtask', 'vla_interfaces/msg/Subtask', regular=False),
         Channel('control_status', 'vla_interfaces/msg/ControlStatus', regular=False,
                 latched=True),

@@ -21,6 +21,7 @@ class RawEpisode:
         self.task = self.instruction = self.reason = ''
         self.success: bool | None = None
         self.over_ns: int | None = None  # stamp of the verdict that ended it
+        self.frozen = False  # an operator has yet to say what becomes of it
         self.newest_ns = start_ns
         self.meters = {
             channel.topic: CadenceMeter(channel.rate_hz, start_ns, channel.regular)

@@ -55,7 +55,8 @@ class RawTopics:
         node.every(1.0, self._adapt)
         for kind, name, answer in (
             (RecordStart, 'start', self._start), (RecordStop, 'stop', self._stop),
-            (RecordLabel, 'label', self._label), (Trigger, 'discard', self._discard),
+            (RecordLabel, 'label', self._label), (Trigger, 'freeze', self._freeze),
+            (Trigger, 'discard', self._discard),
         ):
             node.serve(kind, f'~/{name}', partial(self._serve, answer))
 
@@ -138,6 +139,10 @@ class RawTopics:
         return self._recorder.label(
             self._now_ns(), _verdict(request.verdict), request.task, request.instruction,
             request.subtask)
+
+    def _freeze(self, request: Trigger.Request) -> str:
+        del request
+        return self._recorder.freeze(self._now_ns())
 
     def _discard(self, request: Trigger.Request) -> str:
         del request

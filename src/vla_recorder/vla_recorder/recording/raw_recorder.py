@@ -133,7 +133,7 @@ class RawRecorder:
         self, stamp_ns: int, episode_id: str = '', task: str = '', instruction: str = '',
     ) -> str:
         """Begin an episode and return its id; raise InvalidDataError where that cannot be."""
-        if self._running and self._running.over_ns is None:
+        if self._running and (self._running.over_ns is None or self._running.frozen):
             raise InvalidDataError(
                 f'start: got it while {self._running.episode_id} is recorded, '
                 'allowed after stop or discard')
@@ -145,6 +145,16 @@ class RawRecorder:
             raise InvalidDataError(f'start: {self.state.problem}')
         self._running.task, self._running.instruction = task, instruction
         return name
+
+    def freeze(self, stamp_ns: int) -> str:
+        """Take nothing more into the running episode; `stop` or `discard` says what becomes of it.
+
+        Nothing of it is lost meanwhile that a kill would not take otherwise.
+        """
+        running = self._current('freeze')
+        running.over_ns = max(stamp_ns, running.start_ns)
+        running.frozen = running.by_operator = True  # nothing but the operator ends it
+        return running.episode_id
 
     def stop(self, success: bool | None = None, reason: str = '') -> str:
         """End the running episode, keep it and return its id; None leaves its verdict."""
@@ -192,7 +202,7 @@ class RawRecorder:
         if not allowed:
             self._end(f'incomplete: {self.state.problem}')
         elif running.over_ns is not None:
-            if settled:
+            if settled and not running.frozen:
                 self._end('', complete=True)
         elif not running.by_operator and subtask and subtask.episode_id == running.asked_id:
             if now_ns - subtask.stamp_ns > subtask.ttl_s * 1e9:

@@ -103,6 +103,11 @@ class Recorder:
         else:
             self._early.append(chunk)
 
+    def on_teleop(self, chunk: ActionChunk) -> None:
+        """Take what a person asks; before an episode it is none of it."""
+        if self._running:
+            self._running.on_teleop(chunk)
+
     def on_subtask(self, subtask: Subtask) -> None:
         """Take what the planner asks."""
         if self._running and subtask.episode_id == self._running.episode_id:

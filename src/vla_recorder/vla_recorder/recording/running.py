@@ -78,6 +78,10 @@ class RunningEpisode:
         """Keep a chunk under the stamp it answers."""
         self._acted.on_chunk(chunk)
 
+    def on_teleop(self, chunk: ActionChunk) -> None:
+        """Keep a chunk of a person's device."""
+        self._acted.on_teleop(chunk)
+
     def on_command(self, due_ns: int, joints: np.ndarray) -> None:
         """Keep a set-point (J,) [rad] and the instant at which it is due."""
         self._acted.on_command(due_ns, joints)

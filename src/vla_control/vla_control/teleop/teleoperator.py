@@ -1,0 +1,177 @@
+"""From a device's signals to action chunks of the source `teleop/<device>`.
+
+Deflections become deltas, which build on the arm's own set-point; hand poses and leader arms are
+goals, to which a target of our own goes within the speed limits, from where the arm is. Whoever
+has moved the arm keeps it, at rest while nothing is wanted, until the person hands it back; a
+device that is gone makes one last chunk that stops, and then none.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from vla_control.teleop.config import TeleopConfig
+from vla_control.teleop.signals import Displacement, JointGoal, Jog, Motion, Signal, Twist
+from vla_core.geometry import apply_delta, delta_between, quat_to_rotvec, rotate
+from vla_core.spec import RobotSpec
+from vla_core.types import ActionChunk, Representation, TELEOP
+
+_SAME = 0.5  # as a gripper value: leave it as it is (GripperGate)
+_SPEED_STEP, _SPEED_MIN = 1.25, 0.05
+_NEAR_RAD = 0.05  # a leader arm that near has been reached
+_FOLLOW = 0.8  # share of the joints' speed limits at which it is followed then
+_INSIDE_M = 0.005  # targets stay so far inside the workspace
+
+
+@dataclass(frozen=True)
+class ArmNow:
+    """Where the arm is."""
+
+    stamp_ns: int
+    joints: np.ndarray  # (J,) [rad]
+    tool: np.ndarray  # (7,) base -> tool
+
+
+@dataclass(frozen=True)
+class Steering:
+    """How deflections are read."""
+
+    speed: float  # share of full speed
+    tool_frame: bool = False  # deflections are along the tool's axes, else the base's
+    joints: bool = False  # deflections move single joints
+
+
+class Teleoperator:
+    """Keeps what lasts between two readings of a device."""
+
+    def __init__(self, device: str, spec: RobotSpec, config: TeleopConfig) -> None:
+        self.source = f'{TELEOP}/{device}'
+        self.steering = Steering(config.speed)
+        self.engaged = False  # the person has the arm
+        self._spec, self._config = spec, config
+        self._step_s = 1.0 / config.rate_hz
+        self._rows = ceil(config.horizon_s / self._step_s)
+        self._sequence = -1
+        self._silent = True
+        self._gripper: float | None = None
+        self._hold: tuple[int, np.ndarray] | None = None  # and where the tool was then (7,)
+        self._pose: np.ndarray | None = None  # our target while a hand leads (7,)
+        self._joints: np.ndarray | None = None  # our target while a leader arm leads (J,)
+        self._caught = False  # the leader arm has been reached
+
+    def hear(self, word: str) -> None:
+        """Take a word of STEERING; others say nothing to it."""
+        now = self.steering
+        if word == 'hand_back':
+            self.engaged = False
+        elif word in ('faster', 'slower'):
+            factor = _SPEED_STEP if word == 'faster' else 1.0 / _SPEED_STEP
+            speed = min(max(now.speed * factor, _SPEED_MIN), 1.0)
+            self.steering = Steering(speed, now.tool_frame, now.joints)
+        elif word == 'frame':
+            self.steering = Steering(now.speed, not now.tool_frame, now.joints)
+        elif word == 'mode':
+            self.steering = Steering(now.speed, now.tool_frame, not now.joints)
+
+    def lose(self) -> None:
+        """Forget own targets: the arm is not where they led it."""
+        self._hold = self._pose = self._joints = None
+        self._caught = False
+
+    def answer(
+        self, signal: Signal | None, arm: ArmNow, episode_id: str = '', subtask_id: str = '',
+    ) -> ActionChunk | None:
+        """Return what the arm is to do about a signal; None: nothing is sent."""
+        if signal is None:
+            was_silent, self._silent = self._silent, True
+            self.lose()
+            return None if was_silent or not self.engaged else self._chunk(
+                arm, *self._rest(), episode_id, subtask_id)
+        self._silent = False
+        if signal.gripper is not None:
+            self._gripper = signal.gripper
+        if signal.motion is not None or signal.gripper is not None:
+            self.engaged = True
+        if not self.engaged:
+            return None
+        if not isinstance(signal.motion, Displacement | JointGoal):
+            self.lose()
+        rows = self._rest() if signal.motion is None else self._move(signal.motion, arm)
+        return self._chunk(arm, *rows, episode_id, subtask_id)
+
+    def _move(self, motion: Motion, arm: ArmNow) -> tuple[Representation, np.ndarray]:
+        """Return how the rows are to be read, and the rows without the gripper."""
+        if isinstance(motion, Displacement):
+            return Representation.EE_ABSOLUTE, self._follow_hand(motion, arm)
+        if isinstance(motion, JointGoal):
+            return Representation.JOINT_ABSOLUTE, self._follow_leader(motion.joints, arm)
+        speed = self.steering.speed * self._step_s
+        if isinstance(motion, Jog) or self.steering.joints:
+            return Representation.JOINT_DELTA, self._repeat(
+                self._jog(motion) * self._config.joint_rad_s * speed)
+        linear, turn = motion.axes[:3], motion.axes[3:]
+        if self.steering.tool_frame:
+            linear, turn = rotate(arm.tool[3:], linear), rotate(arm.tool[3:], turn)
+        return Representation.EE_DELTA, self._repeat(speed * np.concatenate([
+            linear * self._config.linear_m_s, turn * self._config.turn_rad_s]))
+
+    def _jog(self, motion: Jog | Twist) -> np.ndarray:
+        if isinstance(motion, Jog):
+            return motion.joints
+        joints = np.zeros(len(self._spec.joints.names))
+        joints[:6] = motion.axes[:len(joints)]
+        return joints
+
+    def _follow_hand(self, motion: Displacement, arm: ArmNow) -> np.ndarray:
+        if self._hold is None or self._hold[0] != motion.hold:
+            self._hold, self._pose = (motion.hold, arm.tool), arm.tool
+        scale = np.array([self.steering.speed] * 3 + [1.0] * 3)  # turns are followed one to one
+        goal = apply_delta(self._hold[1], motion.delta * scale)
+        policy = self._spec.policy
+        goal[:3] = np.clip(goal[:3], policy.workspace_lower + _INSIDE_M,
+                           policy.workspace_upper - _INSIDE_M)
+        poses = [self._pose]
+        for _ in range(self._rows):
+            poses.append(apply_delta(poses[-1], self._limited(delta_between(poses[-1], goal))))
+        self._pose = poses[1]
+        return np.array([np.concatenate([p[:3], quat_to_rotvec(p[3:])]) for p in poses[1:]])
+
+    def _limited(self, delta: np.ndarray) -> np.ndarray:
+        """Return the (6,) delta shortened to what is allowed in one row."""
+        most = np.array([self._config.linear_m_s, self._config.turn_rad_s]) * self._step_s
+        length = np.array([np.linalg.norm(delta[:3]), np.linalg.norm(delta[3:])])
+        share = np.minimum(1.0, most / np.maximum(length, 1e-12))
+        return delta * np.repeat(share, 3)
+
+    def _follow_leader(self, goal: np.ndarray, arm: ArmNow) -> np.ndarray:
+        """Ramp to where the leader arm is, then follow it."""
+        if self._joints is None:
+            self._joints = arm.joints
+        self._caught = self._caught or bool(np.abs(goal - self._joints).max() < _NEAR_RAD)
+        limits = self._spec.joints.velocity * _FOLLOW
+        speed = limits if self._caught else np.minimum(limits, self._config.joint_rad_s)
+        rows = [self._joints]
+        for _ in range(self._rows):
+            step = np.clip(goal - rows[-1], -speed * self._step_s, speed * self._step_s)
+            rows.append(rows[-1] + step)
+        self._joints = rows[1]
+        return np.array(rows[1:])
+
+    def _repeat(self, row: np.ndarray) -> np.ndarray:
+        return np.tile(row, (self._rows, 1))
+
+    def _rest(self) -> tuple[Representation, np.ndarray]:
+        return Representation.EE_DELTA, np.zeros((self._rows, 6))
+
+    def _chunk(
+        self, arm: ArmNow, representation: Representation, rows: np.ndarray,
+        episode_id: str, subtask_id: str,
+    ) -> ActionChunk:
+        # Numbered by the clock, so that a device that was started again is not taken for old.
+        self._sequence = max(self._sequence + 1, arm.stamp_ns // 1000)
+        gripper = _SAME if self._gripper is None else self._gripper
+        values = np.column_stack([rows, np.full(len(rows), gripper)]).astype(np.float32)
+        return ActionChunk(
+            stamp_ns=arm.stamp_ns, sequence=self._sequence, episode_id=episode_id,
+            subtask_id=subtask_id, source=self.source, representation=representation,
+            step_s=self._step_s, values=values, progress=0.0)
