@@ -14,9 +14,11 @@ setup(
     zip_safe=False,
     maintainer='VLA Suite maintainers',
     maintainer_email='maintainers@vla-suite.example',
-    description='The control node: mux, guard and chunk executor in front of the arm.',
+    description='Teleoperation, and the control node: mux, guard and chunk executor.',
     license='Apache-2.0',
     entry_points={'console_scripts': [
         'control_node = vla_control.control_node:main',
+        'joystick_node = vla_control.joystick_node:main',
+        'teleop_node = vla_control.teleop_node:main',
     ]},
 )

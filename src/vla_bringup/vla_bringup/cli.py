@@ -9,6 +9,8 @@ from vla_core.errors import UnknownNameError, VlaError
 
 COMMANDS = {
     'sim': 'run instructions in the simulated graph and report success',
+    'teleop': 'drive the arm by keyboard, gamepad, SpaceMouse, leader arm or hand pose',
+    'record': 'record episodes that a person drives, or corrects a policy in',
     'collect': 'record expert episodes as training data',
     'train': 'train the policy and choose its checkpoint by closed-loop success',
     'eval': 'examine a policy: suites of tasks, chains, perturbed variants, with a report',
@@ -27,6 +29,8 @@ examples:
   ./vla sim --instruction "put the red block in the bowl, then close the drawer"
   ./vla sim --episodes 8 --seed 100 --json out.json
   ./vla sim --scene table_d --policy expert
+  ./vla teleop                                     drive it yourself, with the keyboard
+  ./vla record --task "open the drawer" --episodes 20 --out data/mine
   ./vla eval --policy default --episodes 100
   ./vla eval --policy expert --suite table34 --perturb all
   ./vla compare default runs/mine --episodes 50

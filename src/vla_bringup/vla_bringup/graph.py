@@ -64,15 +64,13 @@ def sim_graph(options: GraphOptions) -> list[NodeSpec]:
     load_robot(options.robot)
     scene = find_scene(options.scene)
     common: dict[str, Parameter] = {'robot': options.robot, 'lockstep': options.lockstep}
-    timed = partial(_timed, common)
+    timed = partial(timed_node, common)
     nodes = [
-        NodeSpec(
-            'vla_sim', 'sim_node', 'sim', {**common, 'scene': scene.name, 'gui': options.gui},
-            respawn=False, critical=True),
+        sim_node(common, scene.name, options.gui),
         timed('vla_perception', 'perception_node', 'perception', touch=scene.touch),
         timed('vla_planner', 'planner_node', 'planner',
               planner='embedded' if scene.name == BOWL else 'verbatim'),
-        _policy(options, timed),
+        policy_node(options.policy, options.head, scene.name, timed),
         timed('vla_control', 'control_node', 'control'),
     ]
     if options.record:
@@ -110,22 +108,30 @@ def check_policy(name: str) -> None:
         checkpoint_folder(name)
 
 
-def _timed(
-    common: Mapping[str, Parameter], package: str, executable: str, name: str,
-    **parameters: Parameter,
+def sim_node(common: Mapping[str, Parameter], scene: str, gui: bool) -> NodeSpec:
+    """Return the simulator, whose end is the end of the run."""
+    return NodeSpec('vla_sim', 'sim_node', 'sim', {**common, 'scene': scene, 'gui': gui},
+                    respawn=False, critical=True)
+
+
+def timed_node(
+    common: Mapping[str, Parameter], package: str, executable: str, name: str, *,
+    simulated: bool = True, **parameters: Parameter,
 ) -> NodeSpec:
     """Return a node that lives by the simulator's clock, also in a namespace."""
     return NodeSpec(
-        package, executable, name, {**common, 'use_sim_time': True, **parameters},
+        package, executable, name, {**common, 'use_sim_time': simulated, **parameters},
         remappings=(('/clock', 'clock'),))  # rclpy listens to the absolute name
 
 
-def _policy(options: GraphOptions, timed: Callable[..., NodeSpec]) -> NodeSpec:
-    check_policy(options.policy)
-    if options.policy == 'expert':
-        return timed('vla_sim', 'expert_node', 'policy', scene=options.scene)
-    return timed(
-        'vla_policy', 'policy_node', 'policy', policy=options.policy, head=options.head)
+def policy_node(
+    policy: str, head: str, scene: str, timed: Callable[..., NodeSpec],
+) -> NodeSpec:
+    """Return the policy, or the expert of a scene in its place."""
+    check_policy(policy)
+    if policy == 'expert':
+        return timed('vla_sim', 'expert_node', 'policy', scene=scene)
+    return timed('vla_policy', 'policy_node', 'policy', policy=policy, head=head)
 
 
 def _session(options: GraphOptions) -> NodeSpec:

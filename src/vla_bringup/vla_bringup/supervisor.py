@@ -62,14 +62,18 @@ class Supervisor:
         log: TextIO,
         on_line: Callable[[str, str], None] = lambda name, line: None,
         config: SupervisorConfig | None = None,
+        domain: int | None = None,
     ) -> None:
-        """Write every line to `log` and hand it to `on_line(node, line)`."""
+        """Write every line to `log` and hand it to `on_line(node, line)`.
+
+        The nodes join the ROS `domain`, or a free one of their own.
+        """
         self._nodes = [
             _Node(spec, _COLOURS[i % len(_COLOURS)]) for i, spec in enumerate(nodes)]
         self._log, self._on_line = log, on_line
         self._config = config or SupervisorConfig()
         self._selector = selectors.DefaultSelector()
-        self.domain = free_domain()
+        self.domain = free_domain() if domain is None else domain
         self._environment = {
             **os.environ, **graph_environment(), 'ROS_DOMAIN_ID': str(self.domain)}
         self._interrupted = False
@@ -137,7 +141,7 @@ class Supervisor:
         return True
 
     def _verdict(self, node: _Node, code: int) -> int:
-        if node.spec.name == 'session':
+        if node.spec.name in ('session', 'operator'):
             self.problem = '' if code == 0 else node.last_line
             return code
         self.problem = f'{node.spec.name} ended with code {code}: {node.last_line}'

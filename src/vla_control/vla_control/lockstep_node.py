@@ -31,6 +31,7 @@ class LockstepDrive:
             (JointState, 'joint_states', arm.sample, gate.on_joints, qos.sensor(True)),
             (msg.Subtask, 'subtask', from_msg, gate.on_subtask, qos.COMMAND),
             (msg.ActionChunk, 'action_chunk', from_msg, gate.on_chunk, qos.COMMAND),
+            (msg.ActionChunk, 'teleop_chunk', from_msg, gate.on_chunk, qos.COMMAND),
             (msg.TickAck, 'tick_ack', from_msg, gate.on_ack, qos.EVENT),
             (msg.Tick, 'tick', from_msg, gate.on_tick, qos.EVENT),
         ):

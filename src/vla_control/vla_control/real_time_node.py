@@ -26,6 +26,7 @@ class RealTimeDrive:
         node.listen(JointState, 'joint_states', self._on_joint_state, qos.sensor(False))
         node.listen(msg.Subtask, 'subtask', self._on_subtask, qos.COMMAND)
         node.listen(msg.ActionChunk, 'action_chunk', self._on_chunk, qos.COMMAND)
+        node.listen(msg.ActionChunk, 'teleop_chunk', self._on_chunk, qos.COMMAND)
         node.listen(msg.Tick, 'tick', self._on_tick, qos.EVENT)
         node.every(period_s, self._run_due)
 

@@ -51,6 +51,7 @@ class PlannerNode(VlaLifecycleNode):
         self.listen(msg.Observation, 'observation', self._on_observation, qos.COMMAND)
         self.listen(msg.ActionChunk, 'action_chunk', self._on_chunk, qos.COMMAND)
         if self._config.lockstep:
+            self.listen(msg.ActionChunk, 'teleop_chunk', self._on_chunk, qos.COMMAND)
             self._acks = self.talk(msg.TickAck, 'tick_ack', qos.EVENT)
             self.listen(msg.TickAck, 'tick_ack', self._on_ack, qos.EVENT)
             self.listen(msg.Tick, 'tick', self._on_tick, qos.EVENT)

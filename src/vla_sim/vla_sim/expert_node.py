@@ -1,15 +1,18 @@
 """The scripted expert in the policy's place: a stateless function of SimState and Subtask.
 
 It answers observations as a policy does, though it looks at the simulator's state of the same
-instant instead: when perception dies it falls silent, too.
+instant instead: when perception dies it falls silent, too. With `speak: joy` it does not answer
+as a policy but holds a pretended gamepad, so that all of teleoperation is tried without a hand.
 """
 
 from dataclasses import dataclass, field
 import time
 
+import numpy as np
+from sensor_msgs.msg import Joy
 from vla_core.errors import InvalidDataError
 from vla_core.ros import qos
-from vla_core.ros.arrays import from_time
+from vla_core.ros.arrays import fast, from_time, header
 from vla_core.ros.convert import from_msg, to_msg
 from vla_core.ros.lifecycle import VlaLifecycleNode
 from vla_core.ros.lockstep import Ack, POLICY, PolicyGate, Slots
@@ -33,6 +36,12 @@ class ExpertConfig:
     lockstep: bool = field(default=False, metadata=about('answer and acknowledge every step'))
     scene: str = field(default='bowl', metadata=about('scene whose tasks it can do'))
     rows: int = field(default=6, metadata=about('policy steps in a chunk', 1, 50))
+    speak: str = field(default='chunk', metadata=about(
+        'answer with action chunks, or hold a gamepad: scripted/joy', choices=('chunk', 'joy')))
+    linear_m_s: float = field(
+        default=0.3, metadata=about('joy: tool speed at full deflection', 0.01, 1.0))
+    turn_rad_s: float = field(
+        default=1.2, metadata=about('joy: tool turn at full deflection', 0.05, 3.0))
 
 
 class ExpertNode(VlaLifecycleNode):
@@ -51,8 +60,11 @@ class ExpertNode(VlaLifecycleNode):
         self._subtask: Subtask | None = None
         self._states: Slots[SimState] = Slots()  # not yet observed, in real time
         self._observed_ns = -1  # not yet answered, in real time
-        self._chunks = self.talk(msg.ActionChunk, 'action_chunk', qos.COMMAND)
-        self._acks = self.talk(msg.TickAck, 'tick_ack', qos.EVENT)
+        if self._config.speak == 'joy':
+            self._joys = self.talk(Joy, 'scripted/joy', qos.SENSOR_RELIABLE)
+        else:
+            self._chunks = self.talk(msg.ActionChunk, 'action_chunk', qos.COMMAND)
+            self._acks = self.talk(msg.TickAck, 'tick_ack', qos.EVENT)
         self.listen(msg.SimState, 'sim_state', self._on_state, qos.COMMAND)
         self.listen(msg.Subtask, 'subtask', self._on_subtask, qos.COMMAND)
         if self._config.lockstep:
@@ -89,18 +101,38 @@ class ExpertNode(VlaLifecycleNode):
         if state is None:
             return
         self._states.forget(state.stamp_ns)
-        if subtask is not None and subtask.episode_id == state.episode_id:
-            self._chunks.publish(to_msg(self._chunk(state, subtask)))
+        of_now = subtask is not None and subtask.episode_id == state.episode_id
+        self._speak(state, subtask if of_now else None)
 
     def _answer_step(self) -> None:
         step = self._gate.take() if self._config.lockstep else None
         if step is None:
             return
-        if step.subtask is not None:
-            self._chunks.publish(to_msg(self._chunk(step.observation, step.subtask)))
-        self._acks.publish(to_msg(Ack(
-            step.ack.stamp_ns, step.ack.tick, step.ack.episode_id, POLICY,
-            int(step.subtask is not None))))
+        self._speak(step.observation, step.subtask)
+        if self._config.speak == 'chunk':
+            self._acks.publish(to_msg(Ack(
+                step.ack.stamp_ns, step.ack.tick, step.ack.episode_id, POLICY,
+                int(step.subtask is not None))))
+
+    def _speak(self, state: SimState, subtask: Subtask | None) -> None:
+        chunk = None if subtask is None else self._chunk(state, subtask)
+        if self._config.speak == 'joy':
+            self._joys.publish(self._joy(state.stamp_ns, None if chunk is None else chunk.values))
+        elif chunk is not None:
+            self._chunks.publish(to_msg(chunk))
+
+    def _joy(self, stamp_ns: int, rows: np.ndarray | None) -> Joy:
+        """Return how a gamepad is held for the first of the rows; let go without any.
+
+        Buttons: deadman, close, open.
+        """
+        if rows is None:
+            return Joy(header=header(stamp_ns), axes=fast(np.zeros(6), 'f'), buttons=[0, 0, 0])
+        full = np.repeat([self._config.linear_m_s, self._config.turn_rad_s], 3)
+        axes = np.clip(rows[0, :6] / self._spec.policy.step_s / full, -1.0, 1.0)
+        grip = float(rows[0, 6])
+        return Joy(header=header(stamp_ns), axes=fast(axes, 'f'),
+                   buttons=[1, int(grip < 0.5), int(grip >= 0.5)])
 
     def _chunk(self, state: SimState, subtask: Subtask) -> ActionChunk:
         began = time.monotonic()

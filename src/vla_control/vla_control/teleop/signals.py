@@ -5,9 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-# Words of a device beside motion. The first group is the teleoperator's own; the second is the
-# operator's, about the recording, and passed on.
-STEERING = ('hand_back', 'frame', 'mode', 'faster', 'slower', 'halt', 'reverse')
+# Words of a device or a person beside motion: about the arm, and about the recording.
+STEERING = ('take', 'hand_back', 'frame', 'mode', 'faster', 'slower')
 OPERATING = ('start', 'stop', 'keep', 'success', 'failure', 'redo', 'discard', 'quit')
 
 

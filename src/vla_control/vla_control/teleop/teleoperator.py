@@ -11,13 +11,21 @@ from math import ceil
 
 import numpy as np
 from vla_control.teleop.config import TeleopConfig
-from vla_control.teleop.signals import Displacement, JointGoal, Jog, Motion, Signal, Twist
-from vla_core.geometry import apply_delta, delta_between, quat_to_rotvec, rotate
+from vla_control.teleop.signals import Displacement, Jog, JointGoal, Motion, Signal, Twist
+from vla_core.geometry import (
+    apply_delta,
+    delta_between,
+    pose_distance,
+    quat_to_rotvec,
+    rotate,
+)
 from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, Representation, TELEOP
 
 _SAME = 0.5  # as a gripper value: leave it as it is (GripperGate)
 _SPEED_STEP, _SPEED_MIN = 1.25, 0.05
+_FAR_M, _FAR_RAD = 0.05, 0.4  # farther off, the arm does not follow: it cannot get there
+_SOFT_S = 0.5  # a target of our own reaches its speed within
 _NEAR_RAD = 0.05  # a leader arm that near has been reached
 _FOLLOW = 0.8  # share of the joints' speed limits at which it is followed then
 _INSIDE_M = 0.005  # targets stay so far inside the workspace
@@ -58,12 +66,16 @@ class Teleoperator:
         self._pose: np.ndarray | None = None  # our target while a hand leads (7,)
         self._joints: np.ndarray | None = None  # our target while a leader arm leads (J,)
         self._caught = False  # the leader arm has been reached
+        self._led = 0  # chunks since a target of our own set out
 
     def hear(self, word: str) -> None:
         """Take a word of STEERING; others say nothing to it."""
         now = self.steering
-        if word == 'hand_back':
-            self.engaged = False
+        if word == 'take':
+            self.engaged = True
+        elif word == 'hand_back':
+            self.engaged, self._gripper, self._hold = False, None, None
+            self.lose()
         elif word in ('faster', 'slower'):
             factor = _SPEED_STEP if word == 'faster' else 1.0 / _SPEED_STEP
             speed = min(max(now.speed * factor, _SPEED_MIN), 1.0)
@@ -74,9 +86,9 @@ class Teleoperator:
             self.steering = Steering(now.speed, now.tool_frame, not now.joints)
 
     def lose(self) -> None:
-        """Forget own targets: the arm is not where they led it."""
-        self._hold = self._pose = self._joints = None
-        self._caught = False
+        """Forget own targets, as the arm is not where they led it: begin where it is."""
+        self._pose = self._joints = None
+        self._caught, self._led = False, 0
 
     def answer(
         self, signal: Signal | None, arm: ArmNow, episode_id: str = '', subtask_id: str = '',
@@ -90,7 +102,8 @@ class Teleoperator:
         self._silent = False
         if signal.gripper is not None:
             self._gripper = signal.gripper
-        if signal.motion is not None or signal.gripper is not None:
+        leads = isinstance(signal.motion, JointGoal)  # always says something: it must be told to
+        if (signal.motion is not None and not leads) or signal.gripper is not None:
             self.engaged = True
         if not self.engaged:
             return None
@@ -101,6 +114,7 @@ class Teleoperator:
 
     def _move(self, motion: Motion, arm: ArmNow) -> tuple[Representation, np.ndarray]:
         """Return how the rows are to be read, and the rows without the gripper."""
+        self._led += 1
         if isinstance(motion, Displacement):
             return Representation.EE_ABSOLUTE, self._follow_hand(motion, arm)
         if isinstance(motion, JointGoal):
@@ -124,7 +138,9 @@ class Teleoperator:
 
     def _follow_hand(self, motion: Displacement, arm: ArmNow) -> np.ndarray:
         if self._hold is None or self._hold[0] != motion.hold:
-            self._hold, self._pose = (motion.hold, arm.tool), arm.tool
+            self._hold, self._pose = (motion.hold, arm.tool), None
+        if self._pose is None or pose_distance(self._pose, arm.tool)[0] > _FAR_M:
+            self._pose, self._led = arm.tool, 1
         scale = np.array([self.steering.speed] * 3 + [1.0] * 3)  # turns are followed one to one
         goal = apply_delta(self._hold[1], motion.delta * scale)
         policy = self._spec.policy
@@ -138,24 +154,29 @@ class Teleoperator:
 
     def _limited(self, delta: np.ndarray) -> np.ndarray:
         """Return the (6,) delta shortened to what is allowed in one row."""
-        most = np.array([self._config.linear_m_s, self._config.turn_rad_s]) * self._step_s
+        most = np.array([self._config.linear_m_s, self._config.turn_rad_s]) * self._reach_s
         length = np.array([np.linalg.norm(delta[:3]), np.linalg.norm(delta[3:])])
         share = np.minimum(1.0, most / np.maximum(length, 1e-12))
         return delta * np.repeat(share, 3)
 
     def _follow_leader(self, goal: np.ndarray, arm: ArmNow) -> np.ndarray:
         """Ramp to where the leader arm is, then follow it."""
-        if self._joints is None:
-            self._joints = arm.joints
+        if self._joints is None or np.abs(self._joints - arm.joints).max() > _FAR_RAD:
+            self._joints, self._caught, self._led = arm.joints, False, 1
         self._caught = self._caught or bool(np.abs(goal - self._joints).max() < _NEAR_RAD)
         limits = self._spec.joints.velocity * _FOLLOW
         speed = limits if self._caught else np.minimum(limits, self._config.joint_rad_s)
         rows = [self._joints]
         for _ in range(self._rows):
-            step = np.clip(goal - rows[-1], -speed * self._step_s, speed * self._step_s)
+            step = np.clip(goal - rows[-1], -speed * self._reach_s, speed * self._reach_s)
             rows.append(rows[-1] + step)
         self._joints = rows[1]
         return np.array(rows[1:])
+
+    @property
+    def _reach_s(self) -> float:
+        """Time's worth of full speed by which our own target may move in one row."""
+        return self._step_s * min(1.0, self._led * self._step_s / _SOFT_S)
 
     def _repeat(self, row: np.ndarray) -> np.ndarray:
         return np.tile(row, (self._rows, 1))

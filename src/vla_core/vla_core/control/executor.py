@@ -33,7 +33,8 @@ class ChunkExecutor:
     short history: not on what was measured, which sags, nor on wishes that the limits kept the
     set-point from. So a chunk that comes late continues where its observation was made and its
     rows already past are skipped. After `hold` that past is forgotten: the next delta chunk
-    builds on the set-point of now. When a plan ends, the arm decelerates to rest.
+    builds on the set-point of now. When a plan ends, or asks for no motion at all, the arm
+    decelerates to rest as fast as it may.
     """
 
     def __init__(self, spec: RobotSpec, config: ControlConfig, kinematics: Kinematics) -> None:
@@ -121,7 +122,7 @@ class ChunkExecutor:
         end_ns = now_ns + self._period_ns
         if self._plan and seconds_between(self._plan.stamp_ns, end_ns) > self._plan.end_s + 1e-5:
             self._plan = None
-        if self._plan is None:
+        if self._plan is None or self._plan.still:
             self._tracker.brake()
             self._aim = self._tracker.position
             self._record(end_ns)

@@ -38,6 +38,7 @@ class Plan:
     velocities: np.ndarray  # (T + 1, D) per second
     gripper: np.ndarray  # (T,) 0 closed .. 1 open
     cartesian: bool
+    still: bool = False  # deltas of nothing: it asks for rest, wherever that is reached
     fade_start_s: float = 0.0
     fade_s: float = 0.0
     fade_offset: np.ndarray = field(default_factory=lambda: np.zeros(1))  # (D,)
@@ -114,7 +115,8 @@ def resolve(chunk: ActionChunk, anchor: np.ndarray) -> Plan:
     return Plan(
         stamp_ns=chunk.stamp_ns, step_s=chunk.step_s, anchor=anchor, waypoints=waypoints,
         velocities=_catmull_rom(waypoints, chunk.step_s),
-        gripper=chunk.values[:, -1].astype(np.float64), cartesian=cartesian)
+        gripper=chunk.values[:, -1].astype(np.float64), cartesian=cartesian,
+        still=chunk.representation in DELTA and not rows.any())
 
 
 def _joint_waypoints(chunk: ActionChunk, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:

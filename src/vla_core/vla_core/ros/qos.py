@@ -24,6 +24,7 @@ SENSOR_RELIABLE = _profile(10, reliable=True)  # publishing sensors; reading the
 COMMAND = _profile(10, reliable=True, latched=True)  # observations, subtasks, chunks
 EVENT = _profile(200, reliable=True, latched=True)  # ticks, acknowledgements, outcomes
 SET_POINT = _profile(10, reliable=True)  # to and from an arm's controller: an old one is none
+WORD = _profile(10, reliable=True)  # an operator's keys and words: an old one must not act again
 RECORD = _profile(100, reliable=True)  # the recorder: rides out a slow disk
 RECORD_FAST = _profile(2000, reliable=True)  # the same of joints at 1 kHz
 RECORD_UNRELIABLE = _profile(2000, reliable=False)  # of a sensor that is published so

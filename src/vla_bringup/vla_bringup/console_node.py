@@ -1,0 +1,82 @@
+"""The terminal as a publisher: keys for the teleop node, words for whoever records.
+
+It says at 10 Hz that it is there; when the terminal is lost it says nothing more, and an arm that
+is driven by keys stops.
+"""
+
+from collections.abc import Callable
+import sys
+import threading
+
+import rclpy
+from rclpy.context import Context
+from std_msgs.msg import String
+from vla_bringup.terminal import Terminal
+from vla_control.teleop.keys import MOVING, RECORDING, STEERING, WORDS
+from vla_core.errors import VlaError
+from vla_core.ros import qos
+
+_PERIOD_S = 0.1
+
+
+class Console:
+    """Reads a terminal in a thread and publishes in a ROS context of its own."""
+
+    def __init__(
+        self, terminal: Terminal, domain: int | None = None,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Join a ROS domain (that of the environment without one)."""
+        self._terminal, self._on_lost = terminal, on_lost
+        self._context = Context()
+        rclpy.init(args=[], context=self._context, domain_id=domain)
+        self._node = rclpy.create_node('console', context=self._context)
+        self._keys = self._node.create_publisher(String, 'keys', qos.WORD)
+        self._words = self._node.create_publisher(String, 'operator', qos.WORD)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name='console', daemon=True)
+
+    def __enter__(self) -> 'Console':
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ending.set()
+        self._thread.join(5.0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def wait(self) -> None:
+        """Return when the terminal is lost."""
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._ending.is_set():
+            names = self._terminal.read(_PERIOD_S)
+            if names is None:
+                self._on_lost()
+                return
+            for name in names:
+                if name in WORDS:
+                    self._words.publish(String(data=WORDS[name]))
+                else:
+                    self._keys.publish(String(data=name))
+            self._keys.publish(String(data=''))
+
+
+def main() -> int:
+    """Publish the keys of this terminal until Ctrl-C."""
+    try:
+        with Terminal() as terminal, Console(terminal) as console:
+            print(f'{MOVING}\n{STEERING}\n{RECORDING}')
+            console.wait()
+    except VlaError as error:
+        print(f'console: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""A session at the terminal: the supervised graph, keys on their way, a line that tells."""
+
+from contextlib import ExitStack
+import os
+from pathlib import Path
+import signal
+
+from rich.console import Console as Screen
+from vla_bringup.console_node import Console
+from vla_bringup.operator_graph import operator_graph, OperatorOptions
+from vla_bringup.operator_view import OperatorView
+from vla_bringup.supervisor import log_path, Supervisor
+from vla_bringup.terminal import Terminal
+from vla_control.teleop.keys import MOVING, RECORDING, STEERING
+from vla_core.errors import VlaError
+
+
+def run_session(options: OperatorOptions, run: Path, domain: int | None, verbose: bool) -> int:
+    """Run a session to its end; return the exit code.
+
+    Without a terminal only what needs none goes on: a hands-free session, or a device with
+    buttons of its own.
+    """
+    nodes = operator_graph(options)
+    terminal = _terminal(options)
+    run.mkdir(parents=True, exist_ok=True)
+    screen = Screen(highlight=False)
+    view = OperatorView(screen, verbose=verbose)
+    with log_path(run).open('w') as log, ExitStack() as stack:
+        supervisor = Supervisor(nodes, log, view.on_line, domain=domain)
+        view.domain = supervisor.domain
+        if terminal is not None:
+            help_ = [MOVING] * (options.device == 'keyboard') + [
+                STEERING, *([RECORDING] if options.episodes else ['         q quit'])]
+            view.say('\n'.join(help_))
+            stack.enter_context(terminal)
+            stack.enter_context(Console(terminal, supervisor.domain, on_lost=_hang_up))
+        stack.enter_context(view.live)
+        code = supervisor.run()
+    if supervisor.problem:
+        screen.print(f'{supervisor.problem} (see {log_path(run)})', style='red')
+    return code
+
+
+def _terminal(options: OperatorOptions) -> Terminal | None:
+    """Return the terminal; None where there is none and none is needed."""
+    try:
+        return Terminal()
+    except VlaError:
+        if options.device == 'keyboard' and not options.hands_free:
+            raise
+        return None
+
+
+def _hang_up() -> None:
+    """End the session of a terminal that is lost: the arm rests, what was recorded stays."""
+    os.kill(os.getpid(), signal.SIGHUP)
