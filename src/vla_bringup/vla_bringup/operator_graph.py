@@ -42,6 +42,7 @@ class OperatorOptions:
     joystick: str = ''  # path; empty: the first one of this machine, for a gamepad
     drivers: bool = False  # the device's driver runs already in the ROS domain
     gui: bool = False
+    tremor: float = 0.0  # of the scripted hand
     speed: float = 0.5
 
 
@@ -60,7 +61,8 @@ def operator_graph(options: OperatorOptions) -> list[NodeSpec]:
     if options.policy:
         nodes.append(policy_node(options.policy, options.head, scene.name, timed))
     if scripted:
-        nodes.append(timed('vla_sim', 'expert_node', 'hand', scene=scene.name, speak='joy'))
+        nodes.append(timed('vla_sim', 'expert_node', 'hand', scene=scene.name, speak='joy',
+                           tremor=options.tremor))
     nodes += [timed('vla_control', 'control_node', 'control'), *_device(options, timed)]
     if options.episodes:
         nodes.append(timed(
@@ -103,6 +105,9 @@ def _check(options: OperatorOptions) -> None:
     if options.seed < 0 or options.episodes < 0:
         raise VlaError(f'--seed and --episodes: got {options.seed} and {options.episodes}, '
                        'allowed 0 or more')
+    if not 0.0 <= options.tremor <= 1.0 or not 0.05 <= options.speed <= 1.0:
+        raise VlaError(f'--tremor and --speed: got {options.tremor:g} and {options.speed:g}, '
+                       'allowed 0 to 1 and 0.05 to 1')
     if options.record_format not in ('lerobot', 'mcap'):
         raise UnknownNameError('record format', options.record_format, ('lerobot', 'mcap'))
 

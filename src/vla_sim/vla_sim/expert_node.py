@@ -26,6 +26,7 @@ from vla_interfaces import msg
 from vla_sim.catalogue import find_scene
 from vla_sim.experts.chunk import expert_chunk
 from vla_sim.scenes.scene import Scene
+from vla_sim.unsteady_hand import UnsteadyHand
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class ExpertConfig:
         'answer with action chunks, or hold a gamepad: scripted/joy', choices=('chunk', 'joy')))
     linear_m_s: float = field(
         default=0.3, metadata=about('joy: tool speed at full deflection', 0.01, 1.0))
+    tremor: float = field(
+        default=0.0, metadata=about('joy: how unsteady the hand is, 1 is all of it', 0.0, 1.0))
     turn_rad_s: float = field(
         default=1.2, metadata=about('joy: tool turn at full deflection', 0.05, 3.0))
 
@@ -55,6 +58,7 @@ class ExpertNode(VlaLifecycleNode):
         """Make publishers and subscriptions."""
         self._spec = load_robot(self._config.robot)
         self._scene = find_scene(self._config.scene)
+        self._hand = UnsteadyHand(self._config.tremor)
         self._begun = ('', '')  # episode and subtask whose first state is kept
         self._gate = PolicyGate()
         self._subtask: Subtask | None = None
@@ -117,21 +121,23 @@ class ExpertNode(VlaLifecycleNode):
     def _speak(self, state: SimState, subtask: Subtask | None) -> None:
         chunk = None if subtask is None else self._chunk(state, subtask)
         if self._config.speak == 'joy':
-            self._joys.publish(self._joy(state.stamp_ns, None if chunk is None else chunk.values))
+            self._joys.publish(self._joy(state, None if chunk is None else chunk.values))
         elif chunk is not None:
             self._chunks.publish(to_msg(chunk))
 
-    def _joy(self, stamp_ns: int, rows: np.ndarray | None) -> Joy:
+    def _joy(self, state: SimState, rows: np.ndarray | None) -> Joy:
         """Return how a gamepad is held for the first of the rows; let go without any.
 
         Buttons: deadman, close, open.
         """
         if rows is None:
-            return Joy(header=header(stamp_ns), axes=fast(np.zeros(6), 'f'), buttons=[0, 0, 0])
+            return Joy(header=header(state.stamp_ns), axes=fast(np.zeros(6), 'f'),
+                       buttons=[0, 0, 0])
         full = np.repeat([self._config.linear_m_s, self._config.turn_rad_s], 3)
-        axes = np.clip(rows[0, :6] / self._spec.policy.step_s / full, -1.0, 1.0)
+        meant = rows[0, :6] / self._spec.policy.step_s / full
+        axes = np.clip(meant + self._hand.shake(state.episode_id), -1.0, 1.0)
         grip = float(rows[0, 6])
-        return Joy(header=header(stamp_ns), axes=fast(axes, 'f'),
+        return Joy(header=header(state.stamp_ns), axes=fast(axes, 'f'),
                    buttons=[1, int(grip < 0.5), int(grip >= 0.5)])
 
     def _chunk(self, state: SimState, subtask: Subtask) -> ActionChunk:

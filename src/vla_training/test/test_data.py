@@ -56,6 +56,21 @@ def test_what_cannot_be_trained_on_says_what_it_lacks(tmp_path: Path) -> None:
         build([tmp_path / 'a'], tmp_path / 'arrays')
 
 
+def test_a_persons_episode_tells_its_progress_by_its_time_and_teaches_only_success(
+    tmp_path: Path,
+) -> None:
+    writer = Hdf5Writer(tmp_path / 'a')
+    for number in range(2):
+        episode = dot_episode(number)
+        told = episode.streams[PROGRESS]
+        unknown = Stream(told.stamps_ns, np.full(len(told), np.nan, np.float32))
+        writer.write(replace(
+            episode, streams={**episode.streams, PROGRESS: unknown}, success=number == 0))
+    built = build([tmp_path / 'a'], tmp_path / 'arrays')
+    np.testing.assert_allclose(built.progress, np.linspace(0, 1, 6), atol=1e-6)
+    check_source(tmp_path / 'arrays', [tmp_path / 'a'])
+
+
 def test_chunks_rest_after_the_end_of_their_episode(frames: Frames) -> None:
     actions, real = frames.chunks(np.array([0, 4, 5]), 4)
     assert real.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]]

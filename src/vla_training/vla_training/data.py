@@ -102,7 +102,7 @@ def build(
 
     Frames of a task are drawn by the square root of the task's share, so long tasks do not
     drown short ones; `boost` multiplies that for a folder (DAgger data). `track` may wrap the
-    list of files in a progress bar.
+    list of files in a progress bar. What a person drove and was judged a failure is left out.
     """
     places = _list(folders, boost or {})
     temporary = out.with_name(out.name + '.part')
@@ -192,9 +192,12 @@ def _write(
 ) -> None:
     images: dict[str, np.ndarray] = {}
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
-    sentences, tasks, start = [], [], 0
+    sentences, tasks, start, source = [], [], 0, _source(places)
     with ExitStack() as stack:
         reader = _Reader(stack)
+        places = [p for p in places if not _is_failed_demonstration(reader.read(p))]
+        if not places:
+            raise InvalidDataError('data: got failed demonstrations only, allowed successful ones')
         lengths = [len(reader.read(place).streams[ACTION]) for place in places]
         for number, _ in enumerate(track([place.folder / place.name for place in places])):
             episode = reader.read(places[number])
@@ -211,7 +214,7 @@ def _write(
     for name in _ARRAYS:
         np.save(out / f'{name}.npy', np.concatenate(columns[name]))
     (out / _META).write_text(json.dumps(
-        {'cameras': sorted(images), 'sentences': sentences, 'source': _source(places)}))
+        {'cameras': sorted(images), 'sentences': sentences, 'source': source}))
 
 
 def _write_images(
@@ -239,7 +242,22 @@ def _columns(episode: Episode) -> dict[str, np.ndarray]:
     state = [state_vector(pose, float(opening), speed) for pose, opening, speed in zip(
         values(TOOL_POSE), values(GRIPPER), values(JOINT_VELOCITY), strict=True)]
     return {'state': np.stack(state), 'action': values(ACTION).astype(np.float32),
-            'progress': values(PROGRESS).astype(np.float32), 'auxiliary': _auxiliary(episode)}
+            'progress': _progress(values(PROGRESS)), 'auxiliary': _auxiliary(episode)}
+
+
+def _progress(told: np.ndarray) -> np.ndarray:
+    """Return (N,) float32 0..1: as it was said, else (NaN) the share of the episode's time.
+
+    A person at the controls says no progress; that of a demonstration is how far along it is.
+    """
+    share = np.linspace(0.0, 1.0, len(told), dtype=np.float32)
+    return np.where(np.isfinite(told), told, share).astype(np.float32)
+
+
+def _is_failed_demonstration(episode: Episode) -> bool:
+    """Say whether a person drove and failed: what an expert labelled teaches all the same."""
+    told = episode.streams.get(PROGRESS)
+    return episode.success is False and told is not None and not np.isfinite(told.values).any()
 
 
 def _auxiliary(episode: Episode) -> np.ndarray:

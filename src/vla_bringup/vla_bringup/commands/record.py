@@ -52,6 +52,8 @@ class RecordOptions:
     """Begin, judge and keep by the simulator's verdict; always so with the device expert."""
     lockstep: bool = False
     """As fast as the nodes answer, the same every time (device expert only)."""
+    tremor: float = 0.0
+    """How unsteady the scripted hand is, 0 to 1."""
     speed: float = 0.5
     """Share of full speed to begin with."""
     seed: int | None = None
@@ -109,7 +111,7 @@ def _graph_options(options: RecordOptions) -> OperatorOptions:
         seed=seed, record=str(options.out.resolve()), record_format=options.format,
         hands_free=options.hands_free or options.device == SCRIPTED, lockstep=options.lockstep,
         joystick=options.joystick, drivers=options.domain is not None or options.real,
-        gui=options.gui, speed=options.speed)
+        gui=options.gui, tremor=options.tremor, speed=options.speed)
 
 
 def _tell(found: dict, out: Path, console: Console) -> None:
