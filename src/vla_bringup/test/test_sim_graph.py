@@ -5,10 +5,11 @@ from pathlib import Path
 import runpy
 
 import pytest
-from vla_bringup.graph import GraphOptions, sim_graph
+from vla_bringup.graph import GraphOptions, NodeSpec, sim_graph
+from vla_bringup.operator_graph import operator_graph, OperatorOptions
 from vla_core.errors import VlaError
 
-LAUNCH = Path(__file__).parents[1] / 'launch' / 'sim.launch.py'
+LAUNCH = Path(__file__).parents[1] / 'launch'
 EXPERT = GraphOptions(policy='expert', record='dataset')
 
 
@@ -36,14 +37,23 @@ def test_nodes_of_simulated_time_hear_the_clock_of_their_namespace() -> None:
     assert all(('/clock', 'clock') in spec.remappings for spec in timed)
 
 
-def test_the_launch_file_starts_the_nodes_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(('file', 'arguments', 'nodes'), [
+    ('sim', {'policy': 'expert'}, sim_graph(EXPERT)),
+    ('teleop', {'device': 'leader'}, operator_graph(OperatorOptions(device='leader'))),
+    ('record', {'out': 'data', 'policy': 'expert', 'episodes': '3'}, operator_graph(
+        OperatorOptions(device='gamepad', drivers=True, policy='expert', episodes=3))),
+])
+def test_a_launch_file_starts_the_nodes_of_its_graph(
+    monkeypatch: pytest.MonkeyPatch, file: str, arguments: dict[str, str], nodes: list[NodeSpec],
+) -> None:
     actions = pytest.importorskip(
         'launch_ros.actions', reason='launch_ros is not among the ROS wheels')
     launch = pytest.importorskip('launch')
     monkeypatch.setattr(os, 'environ', {**os.environ})  # launch sets variables in it
-    description = runpy.run_path(str(LAUNCH))['generate_launch_description']()
+    description = runpy.run_path(
+        str(LAUNCH / f'{file}.launch.py'))['generate_launch_description']()
     context = launch.LaunchContext()
-    context.launch_configurations['policy'] = 'expert'
+    context.launch_configurations.update(arguments)
     found: list[str] = []
     waiting = list(description.entities)
     while waiting:
@@ -52,4 +62,4 @@ def test_the_launch_file_starts_the_nodes_of_the_graph(monkeypatch: pytest.Monke
             found.append(entity.node_executable)
         else:
             waiting += entity.visit(context) or []
-    assert found == [spec.executable for spec in sim_graph(EXPERT)]
+    assert found == [spec.executable for spec in nodes]

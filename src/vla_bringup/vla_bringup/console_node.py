@@ -4,6 +4,7 @@ It says at 10 Hz that it is there; when the terminal is lost it says nothing mor
 is driven by keys stops.
 """
 
+from collections import deque
 from collections.abc import Callable
 import sys
 import threading
@@ -17,6 +18,7 @@ from vla_core.errors import VlaError
 from vla_core.ros import qos
 
 _PERIOD_S = 0.1
+_WAITING = 8  # words that nobody hears yet
 
 
 class Console:
@@ -24,10 +26,14 @@ class Console:
 
     def __init__(
         self, terminal: Terminal, domain: int | None = None,
-        on_lost: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None, listeners: int = 1,
     ) -> None:
-        """Join a ROS domain (that of the environment without one)."""
-        self._terminal, self._on_lost = terminal, on_lost
+        """Join a ROS domain (that of the environment without one).
+
+        Words wait until so many `listeners` are there to hear them.
+        """
+        self._terminal, self._on_lost, self._listeners = terminal, on_lost, listeners
+        self._waiting: deque[str] = deque(maxlen=_WAITING)
         self._context = Context()
         rclpy.init(args=[], context=self._context, domain_id=domain)
         self._node = rclpy.create_node('console', context=self._context)
@@ -58,10 +64,12 @@ class Console:
                 return
             for name in names:
                 if name in WORDS:
-                    self._words.publish(String(data=WORDS[name]))
+                    self._waiting.append(WORDS[name])
                 else:
                     self._keys.publish(String(data=name))
             self._keys.publish(String(data=''))
+            while self._waiting and self._words.get_subscription_count() >= self._listeners:
+                self._words.publish(String(data=self._waiting.popleft()))
 
 
 def main() -> int:

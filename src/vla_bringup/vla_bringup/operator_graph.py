@@ -139,6 +139,7 @@ def _operator(options: OperatorOptions, names: list[str]) -> NodeSpec:
         'robot': options.robot, 'scene': options.scene, 'real': options.real,
         'instruction': options.instruction, 'episodes': options.episodes, 'seed': options.seed,
         'record': options.record, 'hands_free': options.hands_free,
-        'planned': 'planner' in lifecycle, 'nodes': ' '.join(lifecycle),
+        'policy': bool(options.policy), 'planned': 'planner' in lifecycle,
+        'nodes': ' '.join(lifecycle),
         **({} if options.real else {'use_sim_time': False}),
     }), respawn=False, critical=True)

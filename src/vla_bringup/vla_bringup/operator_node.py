@@ -54,6 +54,8 @@ class OperatorConfig:
     record: str = field(default='', metadata=about('data set of the recorder'))
     hands_free: bool = field(
         default=False, metadata=about("begin, judge and keep by the simulator's verdict"))
+    policy: bool = field(
+        default=False, metadata=about('a policy drives until a person takes over'))
     planned: bool = field(default=False, metadata=about('a planner is there to be instructed'))
     nodes: str = field(default='', metadata=about('nodes to wait for'))
     ready_s: float = field(
@@ -84,6 +86,7 @@ class OperatorNode(Node):
         self.create_subscription(msg.ControlStatus, 'control_status', self._on_status, qos.EVENT)
         self.create_subscription(
             DiagnosticArray, 'diagnostics', self._on_diagnostics, qos.SET_POINT)
+        self._spoken = self.create_publisher(String, 'operator', qos.WORD)
         self._executor = EventsExecutor()
         self._executor.add_node(self)
 
@@ -237,6 +240,8 @@ class OperatorNode(Node):
                 raise VlaError(f'reset: {answer.message}')
             self._episode_id = answer.episode_id
             self._outcome = None
+        if self.config.policy:  # each episode is the policy's to begin with
+            self._spoken.publish(String(data='hand_back'))
         if self._instructions is not None:
             self._instructions.send(planned.instruction, self.wait)
 

@@ -14,6 +14,8 @@ from vla_bringup.terminal import Terminal
 from vla_control.teleop.keys import MOVING, RECORDING, STEERING
 from vla_core.errors import VlaError
 
+_LISTENERS = 2  # to words: the teleop and the operator node
+
 
 def run_session(options: OperatorOptions, run: Path, domain: int | None, verbose: bool) -> int:
     """Run a session to its end; return the exit code.
@@ -34,7 +36,8 @@ def run_session(options: OperatorOptions, run: Path, domain: int | None, verbose
                 STEERING, *([RECORDING] if options.episodes else ['         q quit'])]
             view.say('\n'.join(help_))
             stack.enter_context(terminal)
-            stack.enter_context(Console(terminal, supervisor.domain, on_lost=_hang_up))
+            stack.enter_context(Console(
+                terminal, supervisor.domain, on_lost=_hang_up, listeners=_LISTENERS))
         stack.enter_context(view.live)
         code = supervisor.run()
     if supervisor.problem:

@@ -174,6 +174,21 @@ def test_whatever_hands_and_policy_do_stays_within_limits(seed: int) -> None:
     assert Mode.FAULT not in bench.modes
 
 
+@pytest.mark.parametrize('axis', range(3))
+@pytest.mark.parametrize('way', [-1.0, 1.0])
+def test_pushing_against_an_edge_of_the_workspace_slides_along_it(axis: int, way: float) -> None:
+    bench, push = Bench(), np.zeros(6)
+    push[axis] = way
+    bench.signal = Signal(Twist(push))
+    bench.run(2.0)
+    assert bench.modes[-1] is Mode.TELEOP
+    push[(axis + 1) % 3] = 0.3 if axis != 1 else -0.2
+    bench.signal, before = Signal(Twist(push)), bench.tool
+    bench.run(0.4)
+    assert abs(bench.tool - before)[(axis + 1) % 3] > 0.01
+    bench.assert_within_limits()
+
+
 def test_in_the_tools_frame_deflection_follows_the_tools_axes() -> None:
     bench = Bench()
     bench.person.hear('frame')
@@ -207,7 +222,7 @@ def test_a_leader_arm_is_reached_slowly_and_then_followed() -> None:
     bench.person.hear('take')
     bench.run(1.0)
     assert np.abs(bench.velocities).max() <= FAST.joint_rad_s * 1.05
-    bench.run(1.0)
+    bench.run(1.5)
     assert np.allclose(bench.q, goal, atol=1e-3)
     bench.signal = Signal(JointGoal(goal - 0.5))
     bench.run(0.7)

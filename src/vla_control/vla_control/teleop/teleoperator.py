@@ -28,6 +28,7 @@ _FAR_M, _FAR_RAD = 0.05, 0.4  # farther off, the arm does not follow: it cannot 
 _SOFT_S = 0.5  # a target of our own reaches its speed within
 _NEAR_RAD = 0.05  # a leader arm that near has been reached
 _FOLLOW = 0.8  # share of the joints' speed limits at which it is followed then
+_MARGIN_ROWS = 2  # the arm has gone on by as much while its joints were reported
 _INSIDE_M = 0.005  # targets stay so far inside the workspace
 
 
@@ -126,8 +127,19 @@ class Teleoperator:
         linear, turn = motion.axes[:3], motion.axes[3:]
         if self.steering.tool_frame:
             linear, turn = rotate(arm.tool[3:], linear), rotate(arm.tool[3:], turn)
-        return Representation.EE_DELTA, self._repeat(speed * np.concatenate([
-            linear * self._config.linear_m_s, turn * self._config.turn_rad_s]))
+        linear = self._stop_at_edges(arm, linear * self._config.linear_m_s * speed)
+        return Representation.EE_DELTA, self._repeat(
+            np.concatenate([linear, turn * self._config.turn_rad_s * speed]))
+
+    def _stop_at_edges(self, arm: ArmNow, step: np.ndarray) -> np.ndarray:
+        """Return a row's translation (3,) without what would leave the workspace.
+
+        The guard would reject the whole chunk; so the tool slides along the edge.
+        """
+        policy, end = self._spec.policy, arm.tool[:3] + step * (self._rows + _MARGIN_ROWS)
+        outwards = ((end < policy.workspace_lower) & (step < 0.0)) | (
+            (end > policy.workspace_upper) & (step > 0.0))
+        return np.where(outwards, 0.0, step)
 
     def _jog(self, motion: Jog | Twist) -> np.ndarray:
         if isinstance(motion, Jog):
