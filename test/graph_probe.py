@@ -7,6 +7,7 @@ on a busy machine that is later.
 
 from collections.abc import Callable, Sequence
 import contextlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
@@ -70,6 +71,7 @@ class Record:
     statuses: list[Status] = field(default_factory=list)
     set_points: list[SetPoint] = field(default_factory=list)
     rows: list[dict] = field(default_factory=list)  # of the session
+    events: list[dict] = field(default_factory=list)  # of operator, teleop and session
     touch: list[bytes] = field(default_factory=list)  # gel pictures and wrench, an observation
 
 
@@ -141,8 +143,11 @@ class GraphRun:
         on_joints: Callable[[Joints], None] = lambda joints: None,
         on_line: Callable[[str, str], None] = lambda name, line: None,
         config: SupervisorConfig | None = None,
+        beside: Callable[[int], AbstractContextManager] = contextlib.nullcontext,
     ) -> None:
+        """`beside` is entered with the ROS domain while the graph runs."""
         self.record = Record()
+        self._beside = beside
         self._on_joints, self._on_line = on_joints, on_line
         self._log = folder / 'log.txt'
         self.supervisor = Supervisor(nodes, self._log.open('w'), self._hear_line, config)
@@ -155,14 +160,17 @@ class GraphRun:
     def play(self) -> Record:
         """Run to the end, which must be a good one; return what was heard."""
         probe = Probe(self.supervisor.domain, self.record, self._on_joints)
-        try:
-            code = self.supervisor.run()
-        finally:
-            probe.close()
+        with self._beside(self.supervisor.domain):
+            try:
+                code = self.supervisor.run()
+            finally:
+                probe.close()
         assert code == 0, self.text
         return self.record
 
     def _hear_line(self, name: str, line: str) -> None:
+        if line.startswith('{"event"'):
+            self.record.events.append(json.loads(line))
         if name == 'session' and line.startswith('{"event": "row"'):
             self.record.rows.append(json.loads(line))
         self._on_line(name, line)
