@@ -1,6 +1,8 @@
 """A hand at a gamepad and a terminal, for tests: it lives in a thread beside a running graph."""
 
 from collections.abc import Callable
+import os
+import signal
 import threading
 import time
 
@@ -111,4 +113,7 @@ class Hand:
             self.problem = error
         finally:
             self.plugged = False
-            self._words.publish(String(data='quit'))
+            for word in ('discard', 'quit'):
+                self._words.publish(String(data=word))
+            if not self._ending.wait(PATIENCE_S):
+                os.kill(os.getpid(), signal.SIGINT)  # the supervisor ends the graph

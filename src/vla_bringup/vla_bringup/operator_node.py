@@ -26,6 +26,7 @@ from vla_bringup.readiness_node import await_active
 from vla_bringup.recording_session import Act, Deed, RecordingSession, Stage
 from vla_bringup.recordings import count_kept
 from vla_bringup.session import plan_episodes, PlannedEpisode, TABLE_TIMEOUT_S, TIMEOUT_S
+from vla_control.teleop.signals import STEERING
 from vla_core.errors import VlaError
 from vla_core.ros import qos
 from vla_core.ros.convert import from_msg
@@ -35,6 +36,7 @@ from vla_interfaces import msg
 from vla_interfaces.srv import RecordStart, RecordStop, Reset
 from vla_sim.catalogue import BOWL, find_scene
 
+_STALLED_S = 60.0  # without a word of the simulator the session is given up
 _LOST_S = 3.0  # a recorder that does not say for so long that it records does not
 _VERDICTS = {None: RecordStop.Request.KEEP, True: RecordStop.Request.SUCCESS,
              False: RecordStop.Request.FAILURE}
@@ -71,8 +73,9 @@ class OperatorNode(Node):
         self._words: deque[str] = deque()
         self._outcome: TaskOutcome | None = None
         self._recorded_s = 0.0  # when the recorder said last that it records [s]
+        self._heard_s = 0.0  # when the simulator said last how it goes [s]
         self._mode = Mode.HOLD
-        self._episode_id = ''
+        self._episode_id, self._planning = '', True
         self._resets = self.create_client(Reset, 'reset')
         self._runs = self.create_client(SetBool, 'run')
         self._recorder = {
@@ -98,9 +101,7 @@ class OperatorNode(Node):
         if not config.episodes:
             return self._free()
         session = RecordingSession(count_kept(Path(config.record)), config.episodes)
-        plan = plan_episodes(
-            config.episodes, config.seed, config.instruction, judge=self._judge,
-            tasks=tuple(find_scene(config.scene).tasks))
+        plan = self._plan(config.episodes, config.seed)
         again = False
         while session.stage is not Stage.OVER:
             planned = plan[session.kept]
@@ -122,12 +123,10 @@ class OperatorNode(Node):
     def _free(self) -> int:
         """Set the scene, let it run, and set it again when a person says redo."""
         config = self.config
-        tasks = tuple(find_scene(config.scene).tasks)
         seed, word = config.seed, 'redo'
         while word != 'quit':
             if word == 'redo':
-                planned, = plan_episodes(1, seed, config.instruction, judge=self._judge,
-                                         tasks=tasks[seed % len(tasks):] or tasks)
+                planned, = self._plan(1, seed)
                 self._set_scene(planned)
                 self._run(True)
                 tell('free', task=planned.task, instruction=planned.instruction)
@@ -164,6 +163,8 @@ class OperatorNode(Node):
     def _next_act(self, session: RecordingSession) -> Act | None:
         """Wait a moment for a word, the simulator's verdict or a recorder that is lost."""
         self.wait(lambda: bool(self._words) or self._is_over(session), 0.2)
+        self._check_time(session)
+        self._tell_planners_end(session)
         if session.stage is Stage.RECORDING and self._is_lost():
             self._pause()
             session.lose()
@@ -185,7 +186,7 @@ class OperatorNode(Node):
         if not answer.success:
             tell('said', text=answer.message)
             return False
-        self._recorded_s = time.monotonic()
+        self._recorded_s = self._heard_s = time.monotonic()
         self._episode_id = answer.episode_id
         tell('recording', episode=answer.episode_id)
         self._run(True)
@@ -219,10 +220,30 @@ class OperatorNode(Node):
     def _is_over(self, session: RecordingSession) -> bool:
         return session.stage is Stage.RECORDING and bool(self._outcome and self._outcome.done)
 
+    def _check_time(self, session: RecordingSession) -> None:
+        """Raise VlaError where the simulated time stands still: a node does not answer."""
+        stalled_s = time.monotonic() - self._heard_s
+        if not self.config.real and session.stage is Stage.RECORDING and stalled_s > _STALLED_S:
+            raise VlaError(f'the simulation stood still for {_STALLED_S:g} s, allowed progress')
+
+    def _tell_planners_end(self, session: RecordingSession) -> None:
+        """Say once that the planner asks for nothing more: the policy rests, a person may drive."""
+        ended = self._instructions.result if self._instructions is not None else None
+        if ended is not None and session.stage is Stage.RECORDING and self._planning:
+            self._planning = False
+            tell('said', text=f'planner: {ended.message}')
+
     def _is_lost(self) -> bool:
         return time.monotonic() - self._recorded_s > _LOST_S
 
     # --- the scene ----------------------------------------------------------------------------
+
+    def _plan(self, episodes: int, seed: int) -> list[PlannedEpisode]:
+        """Return what is done in which scene; of a task's name a sentence is drawn each time."""
+        tasks, asked = tuple(find_scene(self.config.scene).tasks), self.config.instruction
+        if not self.config.real and asked in tasks:
+            tasks, asked = (asked,), ''
+        return plan_episodes(episodes, seed, asked, judge=self._judge, tasks=tasks)
 
     def _judge(self, sentence: str) -> list[str]:
         """Return the task that a sentence asks for, if any."""
@@ -230,7 +251,7 @@ class OperatorNode(Node):
         return [task] if task else []
 
     def _set_scene(self, planned: PlannedEpisode) -> None:
-        self._outcome, self._episode_id = None, ''
+        self._outcome, self._episode_id, self._planning = None, '', True
         if not self.config.real:
             task_s = TIMEOUT_S if self.config.scene == BOWL else TABLE_TIMEOUT_S
             answer = self._call(self._resets, Reset.Request(
@@ -273,10 +294,11 @@ class OperatorNode(Node):
         return future.result()
 
     def _on_word(self, message: String) -> None:
-        self._words.append(message.data)
+        if message.data not in STEERING:  # those are the teleop node's
+            self._words.append(message.data)
 
     def _on_outcome(self, message: msg.TaskOutcome) -> None:
-        outcome = from_msg(message)
+        outcome, self._heard_s = from_msg(message), time.monotonic()
         if not self._episode_id or outcome.episode_id == self._episode_id:
             self._outcome = outcome
 
