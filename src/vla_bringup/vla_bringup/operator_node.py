@@ -13,33 +13,27 @@ import signal
 import sys
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
-from std_srvs.srv import SetBool, Trigger
-from vla_bringup.instruction_node import InstructionClient
 from vla_bringup.operator_graph import task_of
 from vla_bringup.readiness_node import await_active
+from vla_bringup.recorder_client_node import RecorderClient
 from vla_bringup.recording_session import Act, Deed, RecordingSession, Stage
 from vla_bringup.recordings import count_kept
+from vla_bringup.scene_node import Scene
 from vla_bringup.session import plan_episodes, PlannedEpisode, TABLE_TIMEOUT_S, TIMEOUT_S
 from vla_control.teleop.signals import STEERING
 from vla_core.errors import VlaError
 from vla_core.ros import qos
-from vla_core.ros.convert import from_msg
 from vla_core.ros.params import about, declare
-from vla_core.types import Mode, TaskOutcome
+from vla_core.types import Mode
 from vla_interfaces import msg
-from vla_interfaces.srv import RecordStart, RecordStop, Reset
 from vla_sim.catalogue import BOWL, find_scene
 
-_STALLED_S = 60.0  # without a word of the simulator the session is given up
-_LOST_S = 3.0  # a recorder that does not say for so long that it records does not
-_VERDICTS = {None: RecordStop.Request.KEEP, True: RecordStop.Request.SUCCESS,
-             False: RecordStop.Request.FAILURE}
+_JUDGED = {None: 'not judged', True: 'success', False: 'failure'}
 
 
 @dataclass(frozen=True)
@@ -71,25 +65,12 @@ class OperatorNode(Node):
         super().__init__('operator')
         self.config = declare(self, OperatorConfig)
         self._words: deque[str] = deque()
-        self._outcome: TaskOutcome | None = None
-        self._recorded_s = 0.0  # when the recorder said last that it records [s]
-        self._heard_s = 0.0  # when the simulator said last how it goes [s]
         self._mode = Mode.HOLD
-        self._episode_id, self._planning = '', True
-        self._resets = self.create_client(Reset, 'reset')
-        self._runs = self.create_client(SetBool, 'run')
-        self._recorder = {
-            Deed.BEGIN: self.create_client(RecordStart, 'recorder/start'),
-            Deed.FREEZE: self.create_client(Trigger, 'recorder/freeze'),
-            Deed.KEEP: self.create_client(RecordStop, 'recorder/stop'),
-            Deed.DISCARD: self.create_client(Trigger, 'recorder/discard')}
-        self._instructions = InstructionClient(self) if self.config.planned else None
-        self.create_subscription(String, 'operator', self._on_word, qos.WORD)
-        self.create_subscription(msg.TaskOutcome, 'task_outcome', self._on_outcome, qos.SET_POINT)
-        self.create_subscription(msg.ControlStatus, 'control_status', self._on_status, qos.EVENT)
-        self.create_subscription(
-            DiagnosticArray, 'diagnostics', self._on_diagnostics, qos.SET_POINT)
+        self._scene = Scene(self, self.wait, real=self.config.real, planned=self.config.planned)
+        self._recorder = RecorderClient(self, self.wait)
         self._spoken = self.create_publisher(String, 'operator', qos.WORD)
+        self.create_subscription(String, 'operator', self._on_word, qos.WORD)
+        self.create_subscription(msg.ControlStatus, 'control_status', self._on_status, qos.EVENT)
         self._executor = EventsExecutor()
         self._executor.add_node(self)
 
@@ -101,8 +82,7 @@ class OperatorNode(Node):
         if not config.episodes:
             return self._free()
         session = RecordingSession(count_kept(Path(config.record)), config.episodes)
-        plan = self._plan(config.episodes, config.seed)
-        again = False
+        plan, again = self._plan(config.episodes, config.seed), False
         while session.stage is not Stage.OVER:
             planned = plan[session.kept]
             self._set_scene(planned)
@@ -118,23 +98,29 @@ class OperatorNode(Node):
         self._executor.remove_node(self)
         self.destroy_node()
 
+    def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Spin until the condition holds; return whether it does within `timeout_s`."""
+        limit = time.monotonic() + timeout_s
+        while not condition() and time.monotonic() < limit:
+            self._executor.spin_once(timeout_sec=0.05)
+        return condition()
+
     # --- without a recording ------------------------------------------------------------------
 
     def _free(self) -> int:
         """Set the scene, let it run, and set it again when a person says redo."""
-        config = self.config
-        seed, word = config.seed, 'redo'
+        seed, word = self.config.seed, 'redo'
         while word != 'quit':
             if word == 'redo':
                 planned, = self._plan(1, seed)
                 self._set_scene(planned)
-                self._run(True)
+                self._scene.run(True)
                 tell('free', task=planned.task, instruction=planned.instruction)
                 seed += 1
             self.wait(lambda: bool(self._words), 0.2)
             word = self._words.popleft() if self._words else ''
-            if config.hands_free and self._outcome and self._outcome.done:
-                tell('verdict', success=self._outcome.success, reason=self._outcome.reason)
+            if self.config.hands_free and self._scene.over:
+                tell('verdict', success=self._scene.outcome.success, reason=self._scene.reason)
                 word = 'quit'
         return 0
 
@@ -154,24 +140,27 @@ class OperatorNode(Node):
                 self._keep(session, act)
                 return False
             elif act.deed in (Deed.REDO, Deed.DISCARD):
-                self._drop(act.deed.value)
-                session.stage = Stage.READY  # until the scene is set
+                self._recorder.drop()
+                self._scene.pause()
+                tell('dropped', how=act.deed.value)
+                session.lose()  # until the scene is set
                 return act.deed is Deed.REDO
             elif act.deed is Deed.QUIT:
                 return False
 
     def _next_act(self, session: RecordingSession) -> Act | None:
-        """Wait a moment for a word, the simulator's verdict or a recorder that is lost."""
-        self.wait(lambda: bool(self._words) or self._is_over(session), 0.2)
-        self._check_time(session)
-        self._tell_planners_end(session)
-        if session.stage is Stage.RECORDING and self._is_lost():
-            self._pause()
-            session.lose()
-            tell('lost', text='the recorder does not record: this episode is lost, begin it again')
-            return Act(Deed.DISCARD)
-        if self._is_over(session):
-            return session.judge(self._outcome.success)
+        """Wait a moment for a word, the simulator's verdict, or a recorder that is lost."""
+        recording = session.stage is Stage.RECORDING
+        self.wait(lambda: bool(self._words) or (recording and self._scene.over), 0.2)
+        if recording and self._scene.over:
+            return session.judge(self._scene.outcome.success)
+        if recording:
+            self._scene.check()
+            if self._recorder.lost:
+                tell('lost', text='the recorder does not record: this episode is lost')
+                return Act(Deed.DISCARD)
+            if ended := self._scene.planners_end():
+                tell('said', text=ended)
         if not self._words:
             return None
         act = session.hear(self._words.popleft())
@@ -181,62 +170,31 @@ class OperatorNode(Node):
         return act
 
     def _begin(self, planned: PlannedEpisode) -> bool:
-        answer = self._call(self._recorder[Deed.BEGIN], RecordStart.Request(
-            episode_id=self._episode_id, task=planned.task, instruction=planned.instruction))
+        answer = self._recorder.begin(planned, self._scene.episode_id)
         if not answer.success:
             tell('said', text=answer.message)
             return False
-        self._recorded_s = self._heard_s = time.monotonic()
-        self._episode_id = answer.episode_id
         tell('recording', episode=answer.episode_id)
-        self._run(True)
+        self._scene.run(True)
         return True
 
     def _freeze(self, session: RecordingSession) -> None:
-        self._call(self._recorder[Deed.FREEZE], Trigger.Request())
-        self._pause()
-        judged = 'not judged' if session.verdict is None else (
-            'success' if session.verdict else 'failure')
-        tell('review', text=judged, reason=self._outcome.reason if self._outcome else '')
+        self._recorder.freeze()
+        self._scene.pause()
+        tell('review', text=_JUDGED[session.verdict], reason=self._scene.reason)
         if self.config.hands_free:
             self._words.append('keep')
 
     def _keep(self, session: RecordingSession, act: Act) -> None:
-        reason = self._outcome.reason if self._outcome and self._outcome.done else ''
-        answer = self._call(self._recorder[Deed.KEEP], RecordStop.Request(
-            verdict=_VERDICTS[act.success], reason=reason[:256]))
-        self._pause()
+        answer = self._recorder.keep(act.success, self._scene.reason)
+        self._scene.pause()
         if answer.success:
             tell('kept', number=session.kept, success=act.success, episode=answer.episode_id)
         else:
             session.unkeep()
             tell('lost', text=f'this episode is lost: {answer.message}')
 
-    def _drop(self, how: str) -> None:
-        self._call(self._recorder[Deed.DISCARD], Trigger.Request())
-        self._pause()
-        tell('dropped', how=how)
-
-    def _is_over(self, session: RecordingSession) -> bool:
-        return session.stage is Stage.RECORDING and bool(self._outcome and self._outcome.done)
-
-    def _check_time(self, session: RecordingSession) -> None:
-        """Raise VlaError where the simulated time stands still: a node does not answer."""
-        stalled_s = time.monotonic() - self._heard_s
-        if not self.config.real and session.stage is Stage.RECORDING and stalled_s > _STALLED_S:
-            raise VlaError(f'the simulation stood still for {_STALLED_S:g} s, allowed progress')
-
-    def _tell_planners_end(self, session: RecordingSession) -> None:
-        """Say once that the planner asks for nothing more: the policy rests, a person may drive."""
-        ended = self._instructions.result if self._instructions is not None else None
-        if ended is not None and session.stage is Stage.RECORDING and self._planning:
-            self._planning = False
-            tell('said', text=f'planner: {ended.message}')
-
-    def _is_lost(self) -> bool:
-        return time.monotonic() - self._recorded_s > _LOST_S
-
-    # --- the scene ----------------------------------------------------------------------------
+    # --- the plan -----------------------------------------------------------------------------
 
     def _plan(self, episodes: int, seed: int) -> list[PlannedEpisode]:
         """Return what is done in which scene; of a task's name a sentence is drawn each time."""
@@ -251,68 +209,22 @@ class OperatorNode(Node):
         return [task] if task else []
 
     def _set_scene(self, planned: PlannedEpisode) -> None:
-        self._outcome, self._episode_id, self._planning = None, '', True
-        if not self.config.real:
-            task_s = TIMEOUT_S if self.config.scene == BOWL else TABLE_TIMEOUT_S
-            answer = self._call(self._resets, Reset.Request(
-                seed=planned.seed, task=planned.task, hold=True,
-                timeout_s=task_s if self.config.hands_free else 0.0))
-            if not answer.success:
-                raise VlaError(f'reset: {answer.message}')
-            self._episode_id = answer.episode_id
-            self._outcome = None
         if self.config.policy:  # each episode is the policy's to begin with
             self._spoken.publish(String(data='hand_back'))
-        if self._instructions is not None:
-            self._instructions.send(planned.instruction, self.wait)
+        task_s = TIMEOUT_S if self.config.scene == BOWL else TABLE_TIMEOUT_S
+        self._scene.set(planned, task_s if self.config.hands_free else 0.0)
 
-    def _run(self, running: bool) -> None:
-        if not self.config.real:
-            self._call(self._runs, SetBool.Request(data=running))
-
-    def _pause(self) -> None:
-        """Let the scene stand still, and the planner ask for nothing more."""
-        self._run(False)
-        if self._instructions is not None:
-            self._instructions.cancel(self.wait)
-
-    # --- topics and services ------------------------------------------------------------------
-
-    def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Spin until the condition holds; return whether it does within `timeout_s`."""
-        limit = time.monotonic() + timeout_s
-        while not condition() and time.monotonic() < limit:
-            self._executor.spin_once(timeout_sec=0.05)
-        return condition()
-
-    def _call(self, client: rclpy.client.Client, request: object) -> object:
-        if not client.wait_for_service(15.0):
-            raise VlaError(f'{client.srv_name}: got no answer within 15 s, allowed a running node')
-        future = client.call_async(request)
-        if not self.wait(future.done, 30.0):
-            raise VlaError(f'{client.srv_name}: got no answer within 30 s')
-        return future.result()
+    # --- topics -------------------------------------------------------------------------------
 
     def _on_word(self, message: String) -> None:
         if message.data not in STEERING:  # those are the teleop node's
             self._words.append(message.data)
-
-    def _on_outcome(self, message: msg.TaskOutcome) -> None:
-        outcome, self._heard_s = from_msg(message), time.monotonic()
-        if not self._episode_id or outcome.episode_id == self._episode_id:
-            self._outcome = outcome
 
     def _on_status(self, message: msg.ControlStatus) -> None:
         if message.mode != self._mode:
             self._mode = message.mode
             tell('mode', mode=Mode(message.mode).name, source=message.source,
                  reason=message.reason)
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            values = {pair.key: pair.value for pair in status.values}
-            if status.name == 'recorder: recording' and values.get('episode'):
-                self._recorded_s = time.monotonic()
 
 
 def tell(event: str, **fields: object) -> None:
