@@ -18,7 +18,8 @@ def _model() -> nn.Module:
 
 def _learn(learner: Learner, steps: int, first: int = 0) -> None:
     for k in range(first, first + steps):
-        x = torch.randn(8, 5, generator=torch.Generator().manual_seed(k)).bfloat16()
+        x = torch.randn(8, 5, generator=torch.Generator().manual_seed(k)).to(
+            learner.gradient.dtype)
         learner.model(x).float().square().mean().backward()
         learner.update(learner.gradient.float(), 0.0)
 
@@ -35,13 +36,14 @@ def test_update_is_adamw_of_the_library() -> None:
     torch.testing.assert_close(learner.master, ours)
 
 
-def test_parameters_and_gradients_are_views_of_the_flat_vectors() -> None:
-    learner = Learner(_model(), Optimisation())
-    learner.model(torch.ones(1, 5, dtype=torch.bfloat16)).sum().backward()
+@pytest.mark.parametrize('kind', [torch.bfloat16, torch.float32])
+def test_parameters_and_gradients_are_views_of_the_flat_vectors(kind: torch.dtype) -> None:
+    learner = Learner(_model(), Optimisation(), kind)
+    learner.model(torch.ones(1, 5, dtype=kind)).sum().backward()
     assert learner.gradient.abs().sum() > 0
     _learn(learner, 1)
     flat = torch.cat([p.flatten() for p in learner.model.parameters()])
-    assert torch.equal(flat, learner.master.detach().bfloat16())
+    assert torch.equal(flat, learner.master.detach().to(kind))
     assert (learner.gradient == 0).all()
 
 

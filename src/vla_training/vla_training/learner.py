@@ -1,5 +1,7 @@
 """Weights in training: bfloat16 for speed, float32 masters, moments and average for accuracy.
 
+A processor that has no bfloat16 emulates it many times slower: there they are float32.
+
 All parameters of the model are views of one flat vector, and so are their gradients. So the
 optimiser, the exponential average, the exchange between processes and the saved state are each
 a few lines about single vectors of P numbers.
@@ -39,10 +41,19 @@ class Optimisation:
         return self.rate * scale * min(1.0, (step + 1) / self.warmup_steps)
 
 
-class Learner:
-    """A model whose parameters live in one bfloat16 vector, and the float32 vectors behind it."""
+def fast_kind() -> torch.dtype:
+    """Return bfloat16 where this processor computes with it, else float32."""
+    native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
 
-    def __init__(self, model: nn.Module, optimisation: Optimisation) -> None:
+
+class Learner:
+    """A model whose parameters live in one vector, and the float32 vectors behind it."""
+
+    def __init__(
+        self, model: nn.Module, optimisation: Optimisation, kind: torch.dtype | None = None,
+    ) -> None:
+        """Compute in `kind`; without one in what suits this processor."""
         self.model, self._how, self.step = model, optimisation, 0
         self.master = torch.cat([p.detach().float().flatten() for p in model.parameters()])
         self.average = self.master.clone()
@@ -52,8 +63,8 @@ class Learner:
             betas=(optimisation.beta1, optimisation.beta2))
         self._adam.state[self.master] = {
             'step': torch.zeros(()), 'exp_avg': self.moment, 'exp_avg_sq': self.square}
-        self._weights = self.master.detach().to(torch.bfloat16)
-        self.gradient = torch.zeros_like(self._weights)  # (P,) bfloat16, backward adds here
+        self._weights = self.master.detach().to(kind or fast_kind(), copy=True)
+        self.gradient = torch.zeros_like(self._weights)  # (P,), backward adds here
         start = 0
         for parameter in model.parameters():
             stop = start + parameter.numel()
