@@ -137,7 +137,7 @@ class Supervisor:
         return True
 
     def _verdict(self, node: _Node, code: int) -> int:
-        if node.spec.name == 'session':
+        if node.spec.leads:
             self.problem = '' if code == 0 else node.last_line
             return code
         self.problem = f'{node.spec.name} ended with code {code}: {node.last_line}'
