@@ -21,7 +21,7 @@ from vla_bringup.replay.golden import Recording, save
 from vla_bringup.replay.identity import Identity
 from vla_bringup.replay.moment import Moment, moment_of
 from vla_bringup.replay.run import open_source, ReplayConfig
-from vla_bringup.replay.script import Said, Script, ScriptBuilder, Step
+from vla_bringup.replay.script import Said, Script, ScriptBuilder
 from vla_bringup.replay.sensors import sensors_of, STATIC
 from vla_bringup.session_node import tell
 from vla_core.errors import VlaError
@@ -133,15 +133,20 @@ class ReplayNode(Node):
         self._send(self._script.latched)
         self._send(steps[0].messages)
         began = told = time.monotonic()
-        for number, step in enumerate(steps):
-            self._play_step(number, step, steps[number + 1:number + 2])
-            moments.append(self._answers.moment(step.stamp_ns))
+        self._tick(0)
+        for number in range(len(steps)):
+            self._observe(number)
+            if number:
+                moments.append(self._moment(number - 1))
+            if not self._ask_planner(number):
+                end = self._planner_end()
+                break
+            if number + 1 < len(steps):
+                self._tick(number + 1)
             if time.monotonic() - told > _TELL_S:
                 told = time.monotonic()
                 tell('step', number=number + 1, count=len(steps))
-            if not moments[-1].subtask:
-                end = self._planner_end()
-                break
+        moments.append(self._moment(number))
         wall_s = time.monotonic() - began
         identity = Identity(**json.loads(self.config.identity))
         save(Path(self.config.out), Recording(identity, tuple(moments), end))
@@ -161,21 +166,34 @@ class ReplayNode(Node):
             self._executor.spin_once(timeout_sec=0.05)
         return condition()
 
-    # --- one step -----------------------------------------------------------------------------
+    # --- one step: its tick and observation while the policy thinks about the one before ------
 
-    def _play_step(self, number: int, step: Step, following: tuple[Step, ...]) -> None:
-        """Tick; send what the next step sees as soon as this one's observation is made."""
-        stamp = step.stamp_ns
+    def _tick(self, number: int) -> None:
+        stamp = self._script.steps[number].stamp_ns
         self._clock_out.publish(Clock(clock=to_time(stamp)))
         self._ticks.publish(to_msg(
             Tick(stamp, number, self._source.episode_id, observe=True, messages=self._sent)))
+
+    def _observe(self, number: int) -> None:
+        """Wait for the observation; only then is sent what the next step sees."""
+        step, following = self._script.steps[number], self._script.steps[number + 1:number + 2]
         ahead = [(said.topic, self._source.read(said.place))
                  for later in following for said in later.messages]
-        self._need(lambda: self._answers.observations.get(stamp) is not None, 'perception', number)
+        self._need(lambda: self._answers.observations.get(step.stamp_ns) is not None,
+                   'perception', number)
         for topic, data in ahead:
             self._publish(topic, data)
-        for name in (PLANNER, POLICY):
-            self._need(lambda name=name: self._answers.done(name, stamp), name, number)
+
+    def _ask_planner(self, number: int) -> bool:
+        """Wait for the planner's word; return False at the end of the instruction."""
+        stamp = self._script.steps[number].stamp_ns
+        self._need(lambda: self._answers.done(PLANNER, stamp), PLANNER, number)
+        return bool(self._answers.acks[PLANNER].get(stamp).sent)
+
+    def _moment(self, number: int) -> Moment:
+        stamp = self._script.steps[number].stamp_ns
+        self._need(lambda: self._answers.done(POLICY, stamp), POLICY, number)
+        return self._answers.moment(stamp)
 
     def _need(self, condition: Callable[[], bool], name: str, number: int) -> None:
         if not self.wait(condition, self.config.stall_s):

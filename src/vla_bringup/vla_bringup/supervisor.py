@@ -62,14 +62,18 @@ class Supervisor:
         log: TextIO,
         on_line: Callable[[str, str], None] = lambda name, line: None,
         config: SupervisorConfig | None = None,
+        domain: int | None = None,
     ) -> None:
-        """Write every line to `log` and hand it to `on_line(node, line)`."""
+        """Write every line to `log` and hand it to `on_line(node, line)`.
+
+        `domain` is the ROS domain; without it, one that nobody uses.
+        """
         self._nodes = [
             _Node(spec, _COLOURS[i % len(_COLOURS)]) for i, spec in enumerate(nodes)]
         self._log, self._on_line = log, on_line
         self._config = config or SupervisorConfig()
         self._selector = selectors.DefaultSelector()
-        self.domain = free_domain()
+        self.domain = free_domain() if domain is None else domain
         self._environment = {
             **os.environ, **graph_environment(), 'ROS_DOMAIN_ID': str(self.domain)}
         self._interrupted = False
