@@ -22,6 +22,8 @@ setup(
     description='Launch files, configuration, supervisor and the command line of the VLA suite.',
     license='Apache-2.0',
     entry_points={'console_scripts': [
+        'replay_live_node = vla_bringup.replay_live_node:main',
+        'replay_node = vla_bringup.replay_node:main',
         'session_node = vla_bringup.session_node:main',
         'vla = vla_bringup.cli:main',
     ]},

@@ -32,7 +32,7 @@ examples:
   ./vla eval --policy expert --suite table34 --perturb all
   ./vla compare default runs/mine --episodes 50
   ./vla collect --episodes 100 --out data/expert
-  ./vla replay test/bags/open_drawer
+  ./vla replay test/bags/red_block
   ./vla COMMAND --help                             the options of a command
 
 ./vla setup only sets up; ./vla exec PROGRAM ... runs a program in the environment."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import signal
 import sys
 import time
+from typing import Any
 
 import rclpy
 from rclpy.experimental.events_executor import EventsExecutor
@@ -30,10 +31,11 @@ from vla_core.ros.arrays import to_time
 from vla_core.ros.convert import from_msg, to_msg
 from vla_core.ros.lockstep import Ack, PLANNER, POLICY, Slots
 from vla_core.ros.params import about, declare
-from vla_core.types import ActionChunk, Observation, Subtask, Tick
+from vla_core.types import ActionChunk, Subtask, Tick
 from vla_interfaces import msg
 from vla_recorder.recording.raw_channels import Channel
 
+Form = Callable[[Any], Any]
 NODES = ('perception', 'planner', 'policy')
 _TELL_S = 0.5  # between two words about the progress
 
@@ -63,19 +65,25 @@ class ReplayNodeConfig:
             topic_map=Path(self.topic_map) if self.topic_map else None)
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 class Answers:
     """What the suite's nodes said, by the stamp of the step."""
 
-    def __init__(self, node: Node) -> None:
-        self.observations: Slots[Observation] = Slots()
-        self.subtasks: Slots[Subtask] = Slots()
-        self.chunks: Slots[ActionChunk] = Slots()
+    def __init__(self, node: Node, capacity: int = 64, form: Form = _as_it_is) -> None:
+        """`form` is what is kept of an observation."""
+        self.observations: Slots[Any] = Slots(capacity)
+        self.subtasks: Slots[Subtask] = Slots(capacity)
+        self.chunks: Slots[ActionChunk] = Slots(capacity)
+        self.newest_ns = 0  # of the observations
         self.acks: dict[str, Slots[Ack]] = {PLANNER: Slots(), POLICY: Slots()}
-        for kind, topic, slots in (
-                (msg.Observation, 'observation', self.observations),
-                (msg.Subtask, 'subtask', self.subtasks),
-                (msg.ActionChunk, 'action_chunk', self.chunks)):
-            node.create_subscription(kind, topic, self._keep(slots), qos.COMMAND)
+        for kind, topic, slots, kept in (
+                (msg.Observation, 'observation', self.observations, form),
+                (msg.Subtask, 'subtask', self.subtasks, _as_it_is),
+                (msg.ActionChunk, 'action_chunk', self.chunks, _as_it_is)):
+            node.create_subscription(kind, topic, self._keep(slots, kept), qos.COMMAND)
         node.create_subscription(msg.TickAck, 'tick_ack', self._on_ack, qos.EVENT)
 
     def done(self, name: str, stamp_ns: int) -> bool:
@@ -91,10 +99,12 @@ class Answers:
         return moment_of(self.observations.get(stamp_ns), said(PLANNER, self.subtasks),
                          said(POLICY, self.chunks))
 
-    def _keep(self, slots: Slots) -> Callable[[object], None]:
+    def _keep(self, slots: Slots, form: Form) -> Callable[[object], None]:
         def hear(message: object) -> None:
-            value = from_msg(message)
+            value = form(from_msg(message))
             slots.put(value.stamp_ns, value)
+            if slots is self.observations:
+                self.newest_ns = value.stamp_ns
         return hear
 
     def _on_ack(self, message: msg.TickAck) -> None:
@@ -103,12 +113,33 @@ class Answers:
             self.acks[ack.node].put(ack.stamp_ns, ack)
 
 
-class ReplayNode(Node):
-    """Sends the steps of a script one by one, each once the one before is answered."""
+class Player(Node):
+    """A node with the parameters of a replay that spins itself."""
 
     def __init__(self) -> None:
         super().__init__('replay')
         self.config = declare(self, ReplayNodeConfig)
+        self._executor = EventsExecutor()
+        self._executor.add_node(self)
+
+    def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Spin until the condition holds; return whether it does within `timeout_s`."""
+        limit = time.monotonic() + timeout_s
+        while not condition() and time.monotonic() < limit:
+            self._executor.spin_once(timeout_sec=0.05)
+        return condition()
+
+    def close(self) -> None:
+        """Destroy the node."""
+        self._executor.remove_node(self)
+        self.destroy_node()
+
+
+class ReplayNode(Player):
+    """Sends the steps of a script, each ahead of the policy's answer to the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._script: Script = ScriptBuilder(open_source(self.config.replay)).build()
         self._source = self._script.source
         self._answers = Answers(self)
@@ -120,8 +151,6 @@ class ReplayNode(Node):
         self._ticks = self.create_publisher(msg.Tick, 'tick', qos.EVENT)
         self._clock_out = self.create_publisher(Clock, 'clock', qos.SENSOR_RELIABLE)
         self._sent = 0  # sensor messages
-        self._executor = EventsExecutor()
-        self._executor.add_node(self)
 
     def play(self) -> int:
         """Replay to the last step or the planner's end; return the exit code."""
@@ -156,15 +185,7 @@ class ReplayNode(Node):
     def close(self) -> None:
         """Close the bag."""
         self._source.close()
-        self._executor.remove_node(self)
-        self.destroy_node()
-
-    def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Spin until the condition holds; return whether it does within `timeout_s`."""
-        limit = time.monotonic() + timeout_s
-        while not condition() and time.monotonic() < limit:
-            self._executor.spin_once(timeout_sec=0.05)
-        return condition()
+        super().close()
 
     # --- one step: its tick and observation while the policy thinks about the one before ------
 
@@ -234,8 +255,8 @@ def _profile(channel: Channel) -> object:
     return qos.STEP_IMAGE if channel.stream else qos.STEP_SENSOR
 
 
-def main(make: Callable[[], Node] = ReplayNode) -> int:
-    """Run a replay to its end."""
+def run_player(make: Callable[[], Player]) -> int:
+    """Run a replay to its end; return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = None
@@ -251,6 +272,11 @@ def main(make: Callable[[], Node] = ReplayNode) -> int:
         if node is not None:
             node.close()
         rclpy.try_shutdown()
+
+
+def main() -> int:
+    """Replay a bag."""
+    return run_player(ReplayNode)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,5 @@
 """Replay a bag through perception, planner and policy, and compare with golden actions."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ class ReplayOptions:
     0: the same; 1: something differs (the first line says what) or a node died; 2: bad input.
 
     Examples:
-        ./vla replay test/bags/open_drawer
+        ./vla replay test/bags/red_block
         ./vla replay runs/bags/episode_000000 --policy runs/mine --update
         ./vla replay their_bag --map map.yaml --robot panda --instruction "open the drawer"
         ./vla replay long_bag --scrub "open the drawer" --out test/bags/drawer
@@ -222,6 +221,6 @@ def _scrub(options: ReplayOptions, config: ReplayConfig, console: Console) -> in
     from vla_bringup.replay.scrub import scrub
     if options.out is None:
         raise InvalidDataError('--scrub: got no --out, allowed a folder for the bag')
-    cut: Sequence[object] = scrub(config, options.scrub, options.index, options.out)
-    console.print(*cut, soft_wrap=True)
+    for cut in scrub(config, options.scrub, options.index, options.out):
+        console.print(str(cut), soft_wrap=True)
     return 0

@@ -17,6 +17,8 @@ from vla_core.episode import (
     JOINT_VELOCITY,
     TACTILE_PREFIX,
     TOOL_POSE,
+)
+from vla_core.episode import (
     WRENCH as WRENCH_STREAM,
 )
 from vla_core.errors import InvalidDataError

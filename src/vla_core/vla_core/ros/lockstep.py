@@ -76,6 +76,9 @@ class Slots(Generic[Value]):
         self._capacity = capacity
         self._values: dict[int, Value] = {}
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def put(self, stamp_ns: int, value: Value) -> None:
         """Keep a value under its stamp."""
         self._values[stamp_ns] = value
