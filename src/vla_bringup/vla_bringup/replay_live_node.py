@@ -13,7 +13,7 @@ from vla_bringup.replay.identity import Identity
 from vla_bringup.replay.moment import Moment, moment_of
 from vla_bringup.replay.run import open_source
 from vla_bringup.replay.script import ScriptBuilder
-from vla_bringup.replay_node import Answers, NODES, Player, run_player
+from vla_bringup.replay_player_node import Answers, NODES, Player, run_player
 from vla_bringup.session_node import tell
 from vla_core.errors import VlaError
 from vla_core.ros import qos

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 import heapq
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class MappedSource:
     def messages(self) -> Iterator[Sensed]:
         """Yield the messages by stamp; of one instant joints and frames before pictures."""
         rows = heapq.merge(*(
-            ((int(stamp), number, row) for row, stamp in enumerate(voice.stamps_ns))
+            zip(voice.stamps_ns.tolist(), repeat(number), count())
             for number, voice in enumerate(self._voices)))
         for _, number, row in rows:
             yield Sensed(self._voices[number].topic, (number, row), self.read((number, row)))
@@ -144,7 +145,7 @@ class MappedSource:
                 f'allowed {wanted}')
         encode = encoder_of(stream, np.dtype(np.uint8), wanted).encode
         return _Voice(topic, pictures.stamps_ns, lambda row: bytes(encode(
-            int(pictures.stamps_ns[row]), np.asarray(pictures.values[row]))))
+            int(pictures.stamps_ns[row]), np.asarray(pictures.values[row:row + 1])[0])))
 
     def _wrench(self) -> _Voice:
         wrenches = self._stream(WRENCH_STREAM)
@@ -158,11 +159,11 @@ class MappedSource:
                 f'{self.name}: got no stream {name}, which robot {self.robot.name!r} needs; '
                 f'the map gives {", ".join(sorted(self._episode.streams)) or "none"}')
         stream = self._episode.streams[name]
-        count = len(self.robot.joints.names)
-        if name in (JOINT_POSITION, JOINT_VELOCITY) and stream.values.shape[1:] != (count,):
+        shape = (len(self.robot.joints.names),)
+        if name in (JOINT_POSITION, JOINT_VELOCITY) and stream.values.shape[1:] != shape:
             raise InvalidDataError(
                 f'{self.name}: {name}: got values of shape {stream.values.shape[1:]}, robot '
-                f'{self.robot.name!r} allowed ({count},)')
+                f'{self.robot.name!r} allowed {shape}')
         return stream
 
 
