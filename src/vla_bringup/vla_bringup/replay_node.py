@@ -68,6 +68,8 @@ class ReplayNode(Player):
             self._observe(number)
             if number:
                 moments.append(self._moment(number - 1))
+            if number == 1:
+                began = time.monotonic()
             if not self._ask_planner(number):
                 end = self._planner_end()
                 break

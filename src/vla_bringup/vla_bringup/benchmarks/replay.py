@@ -26,8 +26,7 @@ def run(policy: str, bag: Path | None) -> dict[str, dict]:
             speeds = []
             for _ in range(_RUNS):
                 recording = play(config, script, identity)
-                span_s = len(recording.moments) * script.robot.policy.step_s
-                speeds.append(span_s / recording.wall_s)
+                speeds.append(recording.speed(script.robot.policy.step_s))
             rows[f'{name} [x real time]'] = {
                 'median': float(np.median(speeds)), 'lowest': float(min(speeds)),
                 'count': len(speeds)}

@@ -152,7 +152,7 @@ def _judge(
     options: ReplayOptions, script: Script, recording: Recording, golden: Recording | None,
     out: Path, console: Console,
 ) -> int:
-    span_s = len(recording.moments) * script.robot.policy.step_s
+    step_s = script.robot.policy.step_s
     result = None
     if golden is None:
         files.save(_golden_path(options), recording)
@@ -165,10 +165,10 @@ def _judge(
         console.print(f'heard {len(recording.moments)} of {len(script.steps)} instants')
     else:
         way = 'in one process' if options.in_process else 'through the graph'
-        console.print(speed_line(span_s, recording.wall_s, len(recording.moments), way))
+        console.print(speed_line(recording, step_s, way))
     if options.json is not None:
         write_json(options.json, dict(results_of(
-            result, recording, span_s, shlex.join(['./vla', *sys.argv[1:]]))))
+            result, recording, step_s, shlex.join(['./vla', *sys.argv[1:]]))))
     return 1 if result is not None and result.differences else 0
 
 

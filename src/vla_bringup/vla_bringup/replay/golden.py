@@ -23,7 +23,11 @@ class Recording:
     identity: Identity
     moments: tuple[Moment, ...]
     end: str = ''  # why it ended before the bag did
-    wall_s: float = 0.0  # from the first step to the last answer; not kept in the file
+    wall_s: float = 0.0  # from the first answer to the last one; not kept in the file
+
+    def speed(self, step_s: float) -> float:
+        """Return the multiple of real time at which it ran; the first inference is start-up."""
+        return (len(self.moments) - 1) * step_s / self.wall_s if self.wall_s else 0.0
 
 
 def golden_path(bag: Path) -> Path:

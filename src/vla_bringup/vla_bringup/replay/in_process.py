@@ -40,5 +40,7 @@ def run(script: Script, planner: Planner, policy: Policy, identity: Identity) ->
                              time.perf_counter() - began)
         chunk = answers.answer(observation, word)
         moments.append(moment_of(observation, word, chunk))
+        if len(moments) == 1:
+            began = time.perf_counter()
         session.on_chunk(chunk)
     return Recording(identity, tuple(moments), '', time.perf_counter() - began)

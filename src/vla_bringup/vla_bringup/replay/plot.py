@@ -32,7 +32,8 @@ def draw_replay(
         axes.plot(seen[0], scale * seen[1][:, column], color=BLUE, linewidth=1.2,
                   label='replayed')
         _dress(axes, name)
-    panels[0].legend(loc='upper right', ncols=2, fontsize=8, frameon=False)
+    panels[0].legend(loc='lower right', bbox_to_anchor=(1.0, 0.98), ncols=2, fontsize=8,
+                     frameon=False)
     _differences(panels[-1], got, golden, tolerance)
     _subtasks(panels, golden, start_ns)
     first = result.first
@@ -81,7 +82,7 @@ def _differences(
     axes.set_yscale('log')
     axes.set_ylim(_LEAST / 2, max(1.0, axes.get_ylim()[1]))
     _dress(axes, 'largest difference\nof any row')
-    axes.legend(loc='upper left', ncols=3, fontsize=8, frameon=False)
+    axes.legend(loc='lower left', ncols=3, fontsize=8, frameon=False)
 
 
 def _subtasks(panels: Sequence[Axes], golden: Sequence[Moment], start_ns: int) -> None:

@@ -27,22 +27,23 @@ def tell_success(result: Comparison, console: Console) -> None:
         f'{result.largest_action:.2g} (m, rad or opening)', style='bold')
 
 
-def speed_line(span_s: float, wall_s: float, steps: int, way: str) -> str:
-    """Say how fast a replay was."""
-    return (f'replayed {steps} steps, {span_s:.1f} s of the bag, in {wall_s:.1f} s {way}: '
-            f'{span_s / wall_s:.1f} x real time')
+def speed_line(recording: Recording, step_s: float, way: str) -> str:
+    """Say how fast a replay was, from its first answer to its last."""
+    count = len(recording.moments)
+    return (f'replayed {count} steps, {count * step_s:.1f} s of the bag, {way} at '
+            f'{recording.speed(step_s):.1f} x real time')
 
 
 def results_of(
-    result: Comparison | None, recording: Recording, span_s: float, command: str,
+    result: Comparison | None, recording: Recording, step_s: float, command: str,
 ) -> Mapping[str, object]:
     """Return everything for --json."""
     told = {'same': result is not None and not result.differences,
             **(as_json(result) if result else {})}
     return {
         **told, 'steps_replayed': len(recording.moments), 'end': recording.end,
-        'seconds_recorded': span_s, 'seconds_wall': recording.wall_s,
-        'x_real_time': span_s / recording.wall_s if recording.wall_s else None,
+        'seconds_recorded': len(recording.moments) * step_s, 'seconds_wall': recording.wall_s,
+        'x_real_time': recording.speed(step_s),
         'policy': recording.identity.policy_name, 'weights': recording.identity.weights,
         'command': command}
 
