@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from replay_bags import BAG, rewritten, stamp_in, stamps_back, without
+from rosbags.rosbag2 import StoragePlugin, Writer
 from vla_bringup.replay.bag_source import BagSource
 from vla_bringup.replay.in_process import observe
 from vla_bringup.replay.mapped_source import MappedSource
 from vla_bringup.replay.moment import seen_digest
 from vla_bringup.replay.script import PATIENCE_S, Script, ScriptBuilder
 from vla_core.errors import InvalidDataError
+from vla_recorder.bag.folder import Bag
 
 MAP = """
 robot: panda
@@ -81,6 +83,24 @@ def test_a_bag_without_our_header_takes_the_instruction_of_its_subtask_topic(
     assert read.source.instruction == 'put the red block in the bowl'
     assert len(read.steps) == 44
     read.source.close()
+
+
+def test_a_bag_in_sqlite_is_the_same(tmp_path: Path) -> None:
+    with closing(Bag(BAG / 'episode_000000')) as bag:
+        names = [name for name in bag.topics if not name.startswith('/episode')]
+        with Writer(tmp_path / 'db', version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+            links = {name: writer.add_connection(
+                name, bag.topics[name].type_name, msgdef=bag.topics[name].definition,
+                rihs01='RIHS01_0') for name in names}
+            for message in bag.messages(names):
+                writer.write(links[message.topic], message.log_ns, bytes(message.data))
+    stored = script(tmp_path / 'db', robot='panda')
+    own = script()
+    with closing(stored.source), closing(own.source):
+        for theirs, ours in zip(observe(stored), observe(own), strict=True):
+            assert (theirs.images['static'] == ours.images['static']).all()
+            assert (theirs.tool_pose == ours.tool_pose).all()
+            assert theirs.age_s == ours.age_s
 
 
 def test_a_mapped_bag_gives_the_same_pictures_joints_and_nearly_the_tool(tmp_path: Path) -> None:
