@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 import zipfile
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -95,6 +95,7 @@ def test_a_missing_chunk_and_a_missing_step_are_named(golden: Recording) -> None
     assert not compare(golden.moments[:40], golden.moments, whole=False).differences
 
 
+@settings(deadline=None)
 @given(st.lists(st.text('abc', min_size=4, max_size=8), min_size=6, max_size=40, unique=True),
        st.sampled_from([-2, -1, 1, 2]))
 def test_a_shift_is_found_whatever_the_pictures(frames: list[str], by: int) -> None:

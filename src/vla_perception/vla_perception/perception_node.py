@@ -67,8 +67,9 @@ class PerceptionNode(VlaLifecycleNode):
         if self._config.touch:
             self._feel(lockstep)
         self._sense(JointState, 'joint_states', self._on_joint_state, qos.sensor(lockstep))
-        self._sense(TFMessage, 'tf', self._on_tf, qos.sensor(lockstep))
-        self._sense(TFMessage, 'tf_static', self._on_tf_static, qos.TF_STATIC)
+        raw = self._frames.raw
+        self._sense(TFMessage, 'tf', self._on_tf, qos.sensor(lockstep), raw=raw)
+        self._sense(TFMessage, 'tf_static', self._on_tf_static, qos.TF_STATIC, raw=raw)
         self.listen(msg.Tick, 'tick', self._on_tick, qos.EVENT)
         if not lockstep:  # there the simulation waits, however long that takes
             self.every(self._config.silence_s / 2, self._watch)
@@ -76,13 +77,14 @@ class PerceptionNode(VlaLifecycleNode):
 
     def _sense(
         self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile,
+        *, raw: bool = False,
     ) -> None:
         """Listen to a sensor; in lockstep each message counts, also one that is refused."""
         def hear(message: Any) -> None:
             if isinstance(self._trigger, TickTrigger):
                 self._trigger.on_message()
             callback(message)
-        self.listen(kind, topic, hear, profile)
+        self.listen(kind, topic, hear, profile, raw=raw)
 
     def _on_image(self, camera: str, message: Image) -> None:
         stamp_ns = from_time(message.header.stamp)
@@ -113,11 +115,11 @@ class PerceptionNode(VlaLifecycleNode):
         self._heard['joint_states'] = self.steady_s()
         self._observe()
 
-    def _on_tf(self, message: TFMessage) -> None:
+    def _on_tf(self, message: TFMessage | bytes) -> None:
         self._frames.feed(message)
         self._observe()
 
-    def _on_tf_static(self, message: TFMessage) -> None:
+    def _on_tf_static(self, message: TFMessage | bytes) -> None:
         self._frames.feed(message, static=True)
         self._observe()
 
