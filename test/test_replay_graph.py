@@ -33,17 +33,24 @@ def test_the_graph_on_two_threads_sees_and_answers_as_one_process_on_one() -> No
     assert not compare(graph.moments, load(GOLDEN).moments).differences
 
 
-def test_a_node_that_dies_in_mid_replay_ends_it_with_one_line() -> None:
+@pytest.mark.parametrize(('name', 'number', 'words'), [
+    ('policy', signal.SIGKILL, 'policy ended with code -9'),
+    ('planner', signal.SIGSTOP, 'got nothing from planner for 2 s'),
+])
+def test_a_node_that_dies_or_hangs_in_mid_replay_ends_it_with_one_line(
+    name: str, number: int, words: str,
+) -> None:
     supervisors: list[Supervisor] = []
 
-    def kill(event: dict) -> None:
-        if event['event'] == 'step':
-            os.kill(supervisors[0].pids()['policy'], signal.SIGKILL)
+    def strike(event: dict) -> None:
+        pid = supervisors[0].pids().get(name)
+        if event['event'] == 'step' and pid is not None:
+            os.kill(pid, number)
 
-    config = ReplayConfig(BAG)
+    config = ReplayConfig(BAG, stall_s=2.0)
     script, identity = prepare(config)
-    with pytest.raises(ReplayBrokenError, match='policy ended with code -9') as caught:
-        play_graph(config, script, identity, on_event=kill, on_start=supervisors.append)
+    with pytest.raises(ReplayBrokenError, match=words) as caught:
+        play_graph(config, script, identity, on_event=strike, on_start=supervisors.append)
     script.source.close()
     assert '\n' not in str(caught.value)
     assert not supervisors[0].pids()

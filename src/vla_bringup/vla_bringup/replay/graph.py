@@ -43,4 +43,4 @@ def _told(config: ReplayConfig, identity: Identity, out: Path) -> dict[str, Para
         'topic_map': str(config.topic_map.resolve()) if config.topic_map else '',
         'episode': -1 if config.episode is None else config.episode,
         'instruction': config.instruction, 'identity': json.dumps(asdict(identity)),
-        'out': str(out.resolve())}
+        'out': str(out.resolve()), 'stall_s': config.stall_s}

@@ -30,6 +30,7 @@ class ReplayConfig:
     instruction: str = ''  # '' is the one the bag tells
     episode: int | None = None  # of a data set or of a map that parts the bag
     topic_map: Path | None = None
+    stall_s: float = 30.0  # a node of the graph that is silent for longer ends the replay
 
 
 def open_source(config: ReplayConfig) -> SensorSource:
