@@ -10,8 +10,7 @@ import threading
 import time
 
 import pytest
-from replay_bags import BAG, GOLDEN
-from vla_bringup.replay.compare import compare
+from replay_bags import BAG, GOLDEN, out_of_step, rewritten
 from vla_bringup.replay.conduct import play_graph, ReplayBrokenError
 from vla_bringup.replay.golden import load
 from vla_bringup.replay.run import prepare, ReplayConfig
@@ -22,15 +21,18 @@ pytestmark = pytest.mark.alone
 LIMIT_S = 240.0
 
 
-def test_the_graph_on_two_threads_sees_and_answers_as_one_process_on_one() -> None:
-    graph = replay(ReplayConfig(BAG, threads=2), in_process=False)
-    alone = replay(ReplayConfig(BAG))
+def test_the_graph_on_two_threads_sees_and_answers_as_one_process_on_one(tmp_path: Path) -> None:
+    bag = rewritten(tmp_path / 'bag', out_of_step)  # its streams share no stamps
+    graph = replay(ReplayConfig(bag, threads=2), in_process=False)
+    alone = replay(ReplayConfig(bag))
     assert [m.seen for m in graph.moments] == [m.seen for m in alone.moments]
     assert [m.subtask for m in graph.moments] == [m.subtask for m in alone.moments]
     assert all((a.chunk == b.chunk).all() and a.progress == b.progress
                for a, b in zip(graph.moments, alone.moments, strict=True))
     assert graph.wall_s > 0
-    assert not compare(graph.moments, load(GOLDEN).moments).differences
+    golden = {m.stamp_ns: m for m in load(GOLDEN).moments}
+    assert any((m.joint_position != golden[m.stamp_ns].joint_position).any()
+               for m in graph.moments)  # interpolated
 
 
 @pytest.mark.parametrize(('name', 'number', 'words'), [

@@ -1,7 +1,9 @@
 """What a bag says to a replay: which messages are visible when, and what cannot be replayed."""
 
 from contextlib import closing
+import os
 from pathlib import Path
+import runpy
 
 import pytest
 from replay_bags import BAG, rewritten, stamp_in, stamps_back, without
@@ -14,6 +16,7 @@ from vla_bringup.replay.script import PATIENCE_S, Script, ScriptBuilder
 from vla_core.errors import InvalidDataError
 from vla_recorder.bag.folder import Bag
 
+LAUNCH = BAG.parents[2] / 'src' / 'vla_bringup' / 'launch' / 'replay.launch.py'
 MAP = """
 robot: panda
 instruction: put the red block in the bowl
@@ -165,3 +168,22 @@ def test_a_corrupt_bag_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'cut.mcap').write_bytes(data[:len(data) // 2])
     with pytest.raises(InvalidDataError, match=r'cut\.mcap'):
         script(tmp_path / 'cut.mcap')
+
+
+def test_the_launch_file_starts_the_nodes_of_a_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    actions = pytest.importorskip(
+        'launch_ros.actions', reason='launch_ros is not among the ROS wheels')
+    launch = pytest.importorskip('launch')
+    monkeypatch.setattr(os, 'environ', {**os.environ})  # launch sets variables in it
+    description = runpy.run_path(str(LAUNCH))['generate_launch_description']()
+    context = launch.LaunchContext()
+    context.launch_configurations['bag'] = str(BAG)
+    found: list[str] = []
+    waiting = list(description.entities)
+    while waiting:
+        entity = waiting.pop(0)
+        if isinstance(entity, actions.Node):
+            found.append(entity.node_executable)
+        else:
+            waiting += entity.visit(context) or []
+    assert found == ['perception_node', 'planner_node', 'policy_node', 'replay_node']
