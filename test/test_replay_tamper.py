@@ -38,9 +38,8 @@ def first_difference(bag: Path, **options: object) -> str:
 
 # --- what must be the same --------------------------------------------------------------------
 
-@pytest.mark.parametrize('threads', [1, 2])
-def test_the_bag_replays_with_any_number_of_threads(threads: int) -> None:
-    assert assert_replays(BAG, threads=threads).largest_action <= TOLERANCE
+def test_the_bag_of_the_repository_replays() -> None:
+    assert assert_replays(BAG).largest_action <= TOLERANCE
 
 
 def test_two_replays_are_identical_bit_by_bit_on_one_or_two_threads() -> None:
