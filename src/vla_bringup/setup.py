@@ -24,6 +24,8 @@ setup(
     entry_points={'console_scripts': [
         'console_node = vla_bringup.console_node:main',
         'operator_node = vla_bringup.operator_node:main',
+        'replay_live_node = vla_bringup.replay_live_node:main',
+        'replay_node = vla_bringup.replay_node:main',
         'session_node = vla_bringup.session_node:main',
         'vla = vla_bringup.cli:main',
     ]},

@@ -26,7 +26,7 @@ def _scripts_for_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def node(name: str, code: str, **kind: bool) -> NodeSpec:
-    return NodeSpec('package', 'executable', name, {'code': code}, **kind)
+    return NodeSpec('package', 'executable', name, {'code': code}, leads=name == 'session', **kind)
 
 
 def run(*nodes: NodeSpec, on_line=lambda name, line: None) -> tuple[int, Supervisor, str]:

@@ -17,6 +17,7 @@ COMMANDS = {
     'compare': 'decide between two policies on paired episodes, simulated or blind on an arm',
     'screen': 'rank checkpoints by a quick exam, and say how well that foretells the full one',
     'convert': 'write a data set in another format: lerobot, hdf5, aloha, rlds, mcap, calvin',
+    'replay': 'replay a bag as a regression test, or cut an episode out of one',
     'bench': 'measure latency, rate and jitter of the loop and the cameras',
     'check': 'look for what would spoil training: stamps, cameras, action against motion',
     'view': 'show episodes as pictures and plots, or export them for Rerun',
@@ -35,6 +36,7 @@ examples:
   ./vla eval --policy expert --suite table34 --perturb all
   ./vla compare default runs/mine --episodes 50
   ./vla collect --episodes 100 --out data/expert
+  ./vla replay test/bags/red_block
   ./vla COMMAND --help                             the options of a command
 
 ./vla setup only sets up; ./vla exec PROGRAM ... runs a program in the environment."""

@@ -32,6 +32,7 @@ class NodeSpec:
     remappings: tuple[tuple[str, str], ...] = ()
     respawn: bool = True  # a crash is followed by a fresh start
     critical: bool = False  # its end is the end of the run
+    leads: bool = False  # its exit code is the run's
 
 
 @dataclass(frozen=True)
@@ -150,4 +151,4 @@ def _session(options: GraphOptions) -> NodeSpec:
     }
     return NodeSpec(
         'vla_bringup', 'session_node', 'session', MappingProxyType(parameters),
-        respawn=False, critical=True)
+        respawn=False, critical=True, leads=True)

@@ -142,4 +142,4 @@ def _operator(options: OperatorOptions, names: list[str]) -> NodeSpec:
         'policy': bool(options.policy), 'planned': 'planner' in lifecycle,
         'nodes': ' '.join(lifecycle),
         **({} if options.real else {'use_sim_time': False}),
-    }), respawn=False, critical=True)
+    }), respawn=False, critical=True, leads=True)

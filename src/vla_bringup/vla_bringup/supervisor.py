@@ -141,7 +141,7 @@ class Supervisor:
         return True
 
     def _verdict(self, node: _Node, code: int) -> int:
-        if node.spec.name in ('session', 'operator'):
+        if node.spec.leads:
             self.problem = '' if code == 0 else node.last_line
             return code
         self.problem = f'{node.spec.name} ended with code {code}: {node.last_line}'
@@ -202,11 +202,12 @@ class Supervisor:
             return False
         *lines, node.partial = (node.partial + data).split(b'\n')
         for line in lines:
-            self._write(node, line.decode(errors='replace').rstrip())
+            text = line.decode(errors='replace').rstrip()
+            node.last_line = text or node.last_line
+            self._write(node, text)
         return True
 
     def _write(self, node: _Node, line: str) -> None:
-        node.last_line = line or node.last_line
         stamp = time.strftime('%H:%M:%S')
         self._log.write(f'\x1b[{node.colour}m{stamp} {node.spec.name:>10}\x1b[0m | {line}\n')
         self._log.flush()

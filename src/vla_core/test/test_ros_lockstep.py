@@ -97,6 +97,26 @@ def test_policy_gate_ignores_other_nodes_acks() -> None:
     assert gate.take() is None
 
 
+def test_policy_gate_keeps_the_running_step_when_the_next_one_comes_early() -> None:
+    gate = PolicyGate()
+    gate.on_observation(observation())
+    gate.on_observation(observation(NEXT))
+    gate.on_ack(ack(PLANNER, 0))
+    gate.on_ack(ack(PLANNER, 0, NEXT))
+    assert [gate.take().observation.stamp_ns for _ in range(2)] == [STAMP, NEXT]
+    assert gate.take() is None
+
+
+def test_policy_gate_leaves_a_step_that_the_planner_passed_over() -> None:
+    gate = PolicyGate()
+    gate.on_observation(observation())
+    gate.on_observation(observation(NEXT))
+    gate.on_ack(ack(PLANNER, 0, NEXT))
+    assert gate.take().observation.stamp_ns == NEXT
+    gate.on_ack(ack(PLANNER, 0))
+    assert gate.take() is None
+
+
 def test_planner_gate_waits_for_the_answer_to_the_step_before() -> None:
     gate = PlannerGate()
     gate.on_observation(observation())

@@ -123,6 +123,7 @@ class Tick:
     tick: int  # control steps since the reset
     episode_id: str
     observe: bool  # images of this instant are published: a policy step
+    messages: int = 0  # sensor messages sent before it, by whoever replays; 0: simulated streams
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,15 @@ def test_lockstep_waits_for_every_stream_of_the_tick() -> None:
     assert trigger.take((), 99.0) == 9
 
 
+def test_lockstep_waits_for_as_many_messages_as_a_tick_counts() -> None:
+    trigger = TickTrigger()
+    trigger.on_message()
+    trigger.on_tick(Tick(9, 0, 'e', observe=True, messages=2))
+    assert trigger.take((), 0.0) is None
+    trigger.on_message()
+    assert trigger.take(('static',), 0.0) == 9  # unsynchronised: no frame of this very stamp
+
+
 def test_an_instant_belongs_to_the_episode_that_was_on() -> None:
     episodes = EpisodeClock()
     assert episodes.at(0) == ''

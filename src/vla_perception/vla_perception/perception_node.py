@@ -1,10 +1,13 @@
 """The node that turns camera, joint and TF streams into one Observation a policy step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 import sys
+from typing import Any
 
 from geometry_msgs.msg import WrenchStamped
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 from tf2_msgs.msg import TFMessage
 from vla_core.ros import qos
@@ -59,17 +62,29 @@ class PerceptionNode(VlaLifecycleNode):
             (*self._spec.cameras, 'joint_states'), self.steady_s())  # steady [s]
         self._publisher = self.talk(msg.Observation, 'observation', qos.COMMAND)
         for camera in self._spec.cameras:
-            self.listen(Image, f'{camera}/image', partial(self._on_image, camera),
+            self._sense(Image, f'{camera}/image', partial(self._on_image, camera),
                         qos.image(lockstep))
         if self._config.touch:
             self._feel(lockstep)
-        self.listen(JointState, 'joint_states', self._on_joint_state, qos.sensor(lockstep))
-        self.listen(TFMessage, 'tf', self._on_tf, qos.sensor(lockstep))
-        self.listen(TFMessage, 'tf_static', self._on_tf_static, qos.TF_STATIC)
+        self._sense(JointState, 'joint_states', self._on_joint_state, qos.sensor(lockstep))
+        raw = self._frames.raw
+        self._sense(TFMessage, 'tf', self._on_tf, qos.sensor(lockstep), raw=raw)
+        self._sense(TFMessage, 'tf_static', self._on_tf_static, qos.TF_STATIC, raw=raw)
         self.listen(msg.Tick, 'tick', self._on_tick, qos.EVENT)
         if not lockstep:  # there the simulation waits, however long that takes
             self.every(self._config.silence_s / 2, self._watch)
             self.every(max(self._config.patience_s, 0.005), self._observe)
+
+    def _sense(
+        self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile,
+        *, raw: bool = False,
+    ) -> None:
+        """Listen to a sensor; in lockstep each message counts, also one that is refused."""
+        def hear(message: Any) -> None:
+            if isinstance(self._trigger, TickTrigger):
+                self._trigger.on_message()
+            callback(message)
+        self.listen(kind, topic, hear, profile, raw=raw)
 
     def _on_image(self, camera: str, message: Image) -> None:
         stamp_ns = from_time(message.header.stamp)
@@ -81,9 +96,9 @@ class PerceptionNode(VlaLifecycleNode):
 
     def _feel(self, lockstep: bool) -> None:
         for finger in self._spec.tactile:
-            self.listen(Image, f'tactile/{finger}/image', partial(self._on_tactile, finger),
+            self._sense(Image, f'tactile/{finger}/image', partial(self._on_tactile, finger),
                         qos.image(lockstep))
-        self.listen(WrenchStamped, 'wrench', self._on_wrench, qos.sensor(lockstep))
+        self._sense(WrenchStamped, 'wrench', self._on_wrench, qos.sensor(lockstep))
 
     def _on_tactile(self, finger: str, message: Image) -> None:
         self._assembler.on_tactile(
@@ -100,12 +115,13 @@ class PerceptionNode(VlaLifecycleNode):
         self._heard['joint_states'] = self.steady_s()
         self._observe()
 
-    def _on_tf(self, message: TFMessage) -> None:
+    def _on_tf(self, message: TFMessage | bytes) -> None:
         self._frames.feed(message)
         self._observe()
 
-    def _on_tf_static(self, message: TFMessage) -> None:
+    def _on_tf_static(self, message: TFMessage | bytes) -> None:
         self._frames.feed(message, static=True)
+        self._observe()
 
     def _on_tick(self, message: msg.Tick) -> None:
         tick = from_msg(message)

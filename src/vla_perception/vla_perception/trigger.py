@@ -43,15 +43,25 @@ class FrameTrigger:
 
 
 class TickTrigger:
-    """Lockstep: exactly the stamp of each observe tick, once every stream has that stamp."""
+    """Lockstep: exactly the stamp of each observe tick, once all it stands on has come.
+
+    That is a sample of this stamp from every stream; or, where the tick counts the messages
+    sent before it, so many of them: streams of a bag need not share a stamp.
+    """
 
     def __init__(self) -> None:
         self._pending: int | None = None
+        self._expected = 0  # messages before the pending tick; 0: not counted
+        self._heard = 0  # messages since the start
+
+    def on_message(self) -> None:
+        """Count a message of any sensor."""
+        self._heard += 1
 
     def on_tick(self, tick: Tick) -> None:
         """Take a tick."""
         if tick.observe:
-            self._pending = tick.stamp_ns
+            self._pending, self._expected = tick.stamp_ns, tick.messages
 
     def pending_ns(self) -> int | None:
         """Return the stamp that waits [ns]."""
@@ -60,7 +70,8 @@ class TickTrigger:
     def take(self, missing: Collection[str], steady_s: float) -> int | None:
         """Return the stamp to observe now, given the streams that miss it; None: not yet."""
         del steady_s  # waits as long as it takes: the simulation waits too
-        if self._pending is None or missing:
+        waits = self._heard < self._expected if self._expected else bool(missing)
+        if self._pending is None or waits:
             return None
         stamp_ns, self._pending = self._pending, None
         return stamp_ns

@@ -1,4 +1,4 @@
-"""Measure latency, rate and jitter of the loop, the cameras, the tables, recording and loading."""
+"""Measure the loop, the cameras, the tables, recording, loading and replay."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 import tyro
-from vla_bringup.benchmarks import camera, inference, load, loop, record, sim
+from vla_bringup.benchmarks import camera, inference, load, loop, record, replay, sim
 from vla_bringup.benchmarks.figures import table
 from vla_bringup.graph import check_policy
 from vla_bringup.report import write_json
@@ -28,11 +28,13 @@ class BenchOptions:
 
     """
 
-    what: tyro.conf.Positional[Literal['loop', 'camera', 'inference', 'sim', 'record', 'load']]
+    what: tyro.conf.Positional[
+        Literal['loop', 'camera', 'inference', 'sim', 'record', 'load', 'replay']]
     """loop: image to joint command in the running graph; camera: frames lost at 30 Hz;
     inference: one chunk with 1 and 2 threads; sim: steps and demonstrations a second;
     record: 3 cameras of 640x480 at 30 Hz and joints at 1 kHz into the recorder;
-    load: training samples at random from HDF5 and mp4, beside the limit of decoding."""
+    load: training samples at random from HDF5 and mp4, beside the limit of decoding;
+    replay: a bag through perception, planner and policy, as multiple of real time."""
     policy: str = 'default'
     """'default', 'expert' (loop only) or the folder of a checkpoint."""
     episodes: int = 4
@@ -48,7 +50,8 @@ class BenchOptions:
     lerobot_python: Path | None = None
     """An interpreter that has lerobot: record and load measure LeRobot's own beside ours."""
     dataset: Path | None = None
-    """The data that load reads, of any format; without it, pictures of 224 px are rendered."""
+    """The data that load reads, of any format; without it, pictures of 224 px are rendered.
+    The bag that replay plays; without it, the one of the repository."""
     json: Path | None = None
     """File for the figures."""
 
@@ -66,6 +69,7 @@ def main(options: BenchOptions) -> int:
         'inference': lambda: inference.run(options.policy, options.repetitions),
         'sim': lambda: sim.run(options.episodes, options.seed),
         'record': lambda: record.run(options.seconds, options.lerobot_python),
+        'replay': lambda: replay.run(options.policy, options.dataset),
         'load': lambda: load.run(options.dataset, options.lerobot_python, options.seed),
     }[options.what]()
     print(table(rows))

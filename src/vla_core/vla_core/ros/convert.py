@@ -125,12 +125,14 @@ def _status_from(message: msg.ControlStatus) -> types.ControlStatus:
 
 def _tick_to(value: types.Tick, frame: str) -> msg.Tick:
     return msg.Tick(header=header(value.stamp_ns, frame), tick=value.tick,
-                    episode_id=value.episode_id, observe=value.observe)
+                    episode_id=value.episode_id, observe=value.observe,
+                    messages=value.messages)
 
 
 def _tick_from(message: msg.Tick) -> types.Tick:
     return types.Tick(stamp_ns=from_time(message.header.stamp), tick=message.tick,
-                      episode_id=message.episode_id, observe=message.observe)
+                      episode_id=message.episode_id, observe=message.observe,
+                      messages=message.messages)
 
 
 def _ack_to(value: Ack, frame: str) -> msg.TickAck:

@@ -9,6 +9,7 @@ policy (ActionChunk, ack) -> control (set-point, gripper goal, ack) -> sim. Othe
 from sim to control at once. Stamps are integer [ns].
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -74,6 +75,9 @@ class Slots(Generic[Value]):
     def __init__(self, capacity: int = 64) -> None:
         self._capacity = capacity
         self._values: dict[int, Value] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def put(self, stamp_ns: int, value: Value) -> None:
         """Keep a value under its stamp."""
@@ -157,15 +161,18 @@ class PlannerGate:
 
 
 class PolicyGate:
-    """Releases an observation once the planner has answered it."""
+    """Releases an observation once the planner has answered it.
+
+    The next observation may come before that, where a bag is replayed ahead of the answers.
+    """
 
     def __init__(self) -> None:
-        self._observation: Observation | None = None
+        self._waiting: deque[Observation] = deque(maxlen=2)
         self._answers: _Answers[Subtask] = _Answers(PLANNER)
 
     def on_observation(self, observation: Observation) -> None:
-        """Take the observation of the running step."""
-        self._observation = observation
+        """Take the observation of the running step, or of the one after it."""
+        self._waiting.append(observation)
 
     def on_ack(self, ack: Ack) -> None:
         """Take any node's acknowledgement."""
@@ -176,15 +183,16 @@ class PolicyGate:
         self._answers.on_value(subtask)
 
     def take(self) -> PolicyInput | None:
-        """Return the waiting step once it is complete, else None."""
-        if self._observation is None:
+        """Return the first waiting step that is complete, else None; older ones are over."""
+        ready = (one for one in self._waiting if self._answers.ready(one.stamp_ns))
+        observation = next(ready, None)
+        if observation is None:
             return None
-        stamp = self._observation.stamp_ns
-        ack = self._answers.ack(stamp)
-        if ack is None or not self._answers.ready(stamp):
-            return None
-        result = PolicyInput(self._observation, self._answers.value(stamp), ack)
-        self._observation = None
+        while self._waiting.popleft() is not observation:
+            pass
+        stamp = observation.stamp_ns
+        result = PolicyInput(
+            observation, self._answers.value(stamp), self._answers.ack(stamp))
         self._answers.forget(stamp)
         return result
 

@@ -18,9 +18,11 @@ def _profile(depth: int, reliable: bool, latched: bool = False) -> QoSProfile:
     )
 
 
+STEP_IMAGE = _profile(100, reliable=True)  # in lockstep, where a step of a bag comes at once
+STEP_SENSOR = _profile(2000, reliable=True)  # the same of joints at 1 kHz
 IMAGE = _profile(1, reliable=False)  # reading images in real time: only the newest counts
 SENSOR = _profile(5, reliable=False)  # reading joint states and TF in real time
-SENSOR_RELIABLE = _profile(10, reliable=True)  # publishing sensors; reading them in lockstep
+SENSOR_RELIABLE = _profile(10, reliable=True)  # publishing sensors
 COMMAND = _profile(10, reliable=True, latched=True)  # observations, subtasks, chunks
 EVENT = _profile(200, reliable=True, latched=True)  # ticks, acknowledgements, outcomes
 SET_POINT = _profile(10, reliable=True)  # to and from an arm's controller: an old one is none
@@ -35,9 +37,9 @@ CLOCK = _profile(1, reliable=False)
 
 def image(lockstep: bool) -> QoSProfile:
     """Return the profile with which perception reads images."""
-    return SENSOR_RELIABLE if lockstep else IMAGE
+    return STEP_IMAGE if lockstep else IMAGE
 
 
 def sensor(lockstep: bool) -> QoSProfile:
     """Return the profile with which perception reads joint states and TF."""
-    return SENSOR_RELIABLE if lockstep else SENSOR
+    return STEP_SENSOR if lockstep else SENSOR

@@ -6,7 +6,7 @@ from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 from vla_core.errors import VlaError
 from vla_core.frames import FrameBuffer, TooNewError, UnknownFrameError
-from vla_core.ros.robot_msgs import pose_from_transform, transforms_from_msg
+from vla_core.ros.robot_msgs import pose_from_transform, transforms_from_cdr
 
 try:
     import tf2_ros
@@ -17,11 +17,13 @@ MAX_AGE_S = 10.0
 
 
 class OwnFrames(FrameBuffer):
-    """FrameBuffer, fed by TF messages."""
+    """FrameBuffer, fed by TF messages as they come over the wire."""
 
-    def feed(self, message: TFMessage, static: bool = False) -> None:
-        """Take every transform of a message of /tf, or of /tf_static."""
-        for parent, child, stamp_ns, pose in transforms_from_msg(message):
+    raw = True
+
+    def feed(self, message: bytes, static: bool = False) -> None:
+        """Take every transform of a message of /tf, or of /tf_static, in CDR."""
+        for parent, child, stamp_ns, pose in transforms_from_cdr(message):
             if static:
                 self.set_static(parent, child, pose)
             else:
@@ -30,6 +32,8 @@ class OwnFrames(FrameBuffer):
 
 class Tf2Frames:
     """tf2_ros.Buffer with the lookups and errors of FrameBuffer."""
+
+    raw = False  # tf2 takes messages
 
     def __init__(self, max_age_s: float = MAX_AGE_S) -> None:
         self._buffer = tf2_ros.Buffer(cache_time=Duration(seconds=max_age_s))

@@ -1,0 +1,1 @@
+"""Replay of recorded bags as a regression test of perception, planner and policy."""
