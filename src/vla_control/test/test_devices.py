@@ -113,6 +113,15 @@ def test_a_button_held_when_the_device_appears_says_nothing() -> None:
     assert device.read(0.0).words == ()
 
 
+def test_the_scripted_hand_says_the_gripper_as_long_as_it_holds_it() -> None:
+    device = Joystick(SCRIPTED, CONFIG)
+    for now_s in (0.0, 0.1):
+        device.on_joy([0.0] * 6, [1, 0, 1], now_s)
+        assert device.read(now_s).gripper == 1.0
+    device.on_joy([0.0] * 6, [1, 1, 0], 0.2)
+    assert device.read(0.2).gripper == 0.0
+
+
 def test_a_3d_mouse_moves_when_it_is_moved_and_hands_back_with_both_buttons() -> None:
     mouse = Joystick(SPACEMOUSE, CONFIG)
     mouse.on_joy([0.0] * 6, [0, 0], 0.0)

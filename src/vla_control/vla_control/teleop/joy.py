@@ -20,6 +20,7 @@ class JoyMap:
     deadman: int | None = None  # button to hold for moving; None: letting go is zero deflection
     close: int | None = None
     open: int | None = None
+    held: bool = False  # `close` and `open` say so as long as they are down, else when pressed
     buttons: Mapping[int, str] = field(default_factory=dict)  # pressed -> word
     both: str = ''  # word when `close` and `open` go down together
     triggers: Mapping[int, str] = field(default_factory=dict)  # axis pulled -> word
@@ -35,7 +36,8 @@ GAMEPAD = JoyMap(  # the layout that SDL and xpad give an Xbox controller
 SPACEMOUSE = JoyMap(
     axes=tuple((axis, 1.0) for axis in range(6)), close=0, open=1, both='hand_back', deadzone=0.05)
 SCRIPTED = JoyMap(
-    axes=tuple((axis, 1.0) for axis in range(6)), deadman=0, close=1, open=2, deadzone=0.0)
+    axes=tuple((axis, 1.0) for axis in range(6)), deadman=0, close=1, open=2, held=True,
+    deadzone=0.0)
 
 
 class Joystick:
@@ -91,7 +93,7 @@ class Joystick:
         """Take what went down since the message before."""
         layout = self._map
         pressed = {number for number, (was, now) in enumerate(zip(buttons, self._buttons))
-                   if now and not was}
+                   if now and (layout.held or not was)}
         if pressed & {layout.close, layout.open} and layout.both and all(
                 self._buttons[number] for number in (layout.close, layout.open)):
             self._words.append(layout.both)
