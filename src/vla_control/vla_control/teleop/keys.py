@@ -37,6 +37,7 @@ class Keyboard:
     def __init__(self, joints: int, config: TeleopConfig) -> None:
         """Move an arm of so many joints."""
         self._joints, self._config = joints, config
+        self._digits = {str(number + 1): number for number in range(min(joints, 9))}
         self._alive_s = -np.inf
         self._pressed: dict[str, float] = {}  # moving key -> when it was pressed [s]
         self._gripper: float | None = None
@@ -45,7 +46,7 @@ class Keyboard:
     def on_key(self, key: str, now_s: float) -> None:
         """Take a key; '' only says that the terminal is still there."""
         self._alive_s = now_s
-        if key in AXES or (key.isdigit() and 0 < int(key) <= self._joints):
+        if key in AXES or key in self._digits:
             self._pressed[key] = now_s
         elif key in GRIPPER:
             self._gripper = GRIPPER[key]
@@ -65,7 +66,7 @@ class Keyboard:
     def _motion(self, now_s: float) -> Motion | None:
         held = {key for key, since_s in self._pressed.items()
                 if now_s - since_s <= self._config.key_s}
-        jogged = [int(key) - 1 for key in held if key.isdigit()]
+        jogged = [self._digits[key] for key in held & self._digits.keys()]
         if jogged:
             joints = np.zeros(self._joints)
             joints[jogged] = self._way
