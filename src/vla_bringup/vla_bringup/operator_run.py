@@ -1,9 +1,12 @@
 """A session at the terminal: the supervised graph, keys on their way, a line that tells."""
 
+import contextlib
 from contextlib import ExitStack
 import os
 from pathlib import Path
 import signal
+import sys
+from typing import TextIO
 
 from rich.console import Console as Screen
 from vla_bringup.console_node import Console
@@ -26,7 +29,7 @@ def run_session(options: OperatorOptions, run: Path, domain: int | None, verbose
     nodes = operator_graph(options)
     terminal = _terminal(options)
     run.mkdir(parents=True, exist_ok=True)
-    screen = Screen(highlight=False)
+    screen = Screen(highlight=False, file=LastingFile(sys.stdout))
     view = OperatorView(screen, verbose=verbose)
     with log_path(run).open('w') as log, ExitStack() as stack:
         supervisor = Supervisor(nodes, log, view.on_line, domain=domain)
@@ -57,4 +60,28 @@ def _terminal(options: OperatorOptions) -> Terminal | None:
 
 def _hang_up() -> None:
     """End the session of a terminal that is lost: the arm rests, what was recorded stays."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # what is still to be told, nobody reads
+        os.dup2(nowhere, stream)
     os.kill(os.getpid(), signal.SIGHUP)
+
+
+class LastingFile:
+    """A terminal to write on whose loss is not the writer's end."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing where the terminal is lost."""
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do nothing where the terminal is lost."""
+        with contextlib.suppress(OSError):
+            self._file.flush()
