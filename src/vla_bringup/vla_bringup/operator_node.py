@@ -5,7 +5,7 @@ a JSON line for whoever shows the run.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
@@ -82,15 +82,11 @@ class OperatorNode(Node):
         if not config.episodes:
             return self._free()
         session = RecordingSession(count_kept(Path(config.record)), config.episodes)
-        plan, again = self._plan(config.episodes, config.seed), False
+        plan = self._plan(config.episodes, config.seed)
         while session.stage is not Stage.OVER:
-            planned = plan[session.kept]
-            self._set_scene(planned)
-            tell('ready', number=session.kept + 1, count=session.wanted, task=planned.task,
-                 instruction=planned.instruction)
-            if again or config.hands_free:
-                self._words.append('start')
-            again = self._record(session, planned)
+            self._record_all(session, plan)
+            self._recorder.settle()
+            self._count_unwritten(session)
         return 0
 
     def close(self) -> None:
@@ -124,7 +120,32 @@ class OperatorNode(Node):
                 word = 'quit'
         return 0
 
-    # --- one episode --------------------------------------------------------------------------
+    # --- episodes -----------------------------------------------------------------------------
+
+    def _record_all(self, session: RecordingSession, plan: Sequence[PlannedEpisode]) -> None:
+        again = False
+        while session.stage is not Stage.OVER:
+            planned = plan[session.kept]
+            self._set_scene(planned)
+            tell('ready', number=session.kept + 1, count=session.wanted, task=planned.task,
+                 instruction=planned.instruction)
+            if again or self.config.hands_free:
+                self._words.append('start')
+            again = self._record(session, planned)
+            self._count_unwritten(session)
+
+    def _count_unwritten(self, session: RecordingSession) -> None:
+        """Take back what the disk or the format refused, and say so."""
+        lost = self._recorder.unwritten()
+        if lost:
+            session.unkeep(lost)
+            self._complain(f'{lost} kept could not be written (see the recorder in the log)')
+
+    def _complain(self, text: str) -> None:
+        """Tell the person; where nobody is there, give up."""
+        if self.config.hands_free:
+            raise VlaError(text)
+        tell('said', text=text)
 
     def _record(self, session: RecordingSession, planned: PlannedEpisode) -> bool:
         """Do what is said until the episode is kept or dropped; return whether it is redone."""
@@ -172,7 +193,7 @@ class OperatorNode(Node):
     def _begin(self, planned: PlannedEpisode) -> bool:
         answer = self._recorder.begin(planned, self._scene.episode_id)
         if not answer.success:
-            tell('said', text=answer.message)
+            self._complain(answer.message)
             return False
         tell('recording', episode=answer.episode_id)
         self._scene.run(True)

@@ -1,5 +1,6 @@
 """The recorder as an operator's session uses it: its services, and what it says of itself."""
 
+from collections.abc import Mapping
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -11,6 +12,7 @@ from vla_core.ros import qos
 from vla_interfaces.srv import RecordStart, RecordStop
 
 _LOST_S = 3.0  # a recorder that does not say for so long that it records does not
+_WRITE_S = 10.0  # for the last episode to reach the disk
 _VERDICTS = {None: RecordStop.Request.KEEP, True: RecordStop.Request.SUCCESS,
              False: RecordStop.Request.FAILURE}
 
@@ -21,6 +23,7 @@ class RecorderClient:
     def __init__(self, node: Node, wait: Wait) -> None:
         self._wait = wait
         self._records_s = 0.0  # when it said last that it records [s]
+        self._kept = self._written = self._failed = self._lost = 0  # episodes; lost: not yet told
         self._start = node.create_client(RecordStart, 'recorder/start')
         self._stop = node.create_client(RecordStop, 'recorder/stop')
         self._freeze = node.create_client(Trigger, 'recorder/freeze')
@@ -47,8 +50,19 @@ class RecorderClient:
 
     def keep(self, success: bool | None, reason: str) -> RecordStop.Response:
         """End the episode and keep it."""
-        return call(self._stop, RecordStop.Request(
+        answer = call(self._stop, RecordStop.Request(
             verdict=_VERDICTS[success], reason=reason[:256]), self._wait)
+        self._kept += bool(answer.success)
+        return answer
+
+    def unwritten(self) -> int:
+        """Return how many kept episodes could not be written since the last call."""
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def settle(self) -> None:
+        """Wait until what was kept is on the disk, or is known not to be."""
+        self._wait(lambda: self._written + self._failed >= self._kept, _WRITE_S)
 
     def drop(self) -> Trigger.Response:
         """Forget the episode."""
@@ -56,6 +70,12 @@ class RecorderClient:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == 'recorder: recording' and any(
-                    pair.key == 'episode' and pair.value for pair in status.values):
-                self._records_s = time.monotonic()
+            if status.name == 'recorder: recording':
+                self._hear({pair.key: pair.value for pair in status.values})
+
+    def _hear(self, said: Mapping[str, str]) -> None:
+        if said.get('episode'):
+            self._records_s = time.monotonic()
+        failed = int(said.get('episodes_failed', 0))
+        self._lost += max(0, failed - self._failed)
+        self._failed, self._written = failed, int(said.get('episodes_written', 0))

@@ -57,6 +57,7 @@ class RecordingSession:
     def __init__(self, kept: int, wanted: int) -> None:
         self.kept, self.wanted = kept, wanted
         self.stage = Stage.READY if kept < wanted else Stage.OVER
+        self._quit = False
         self.verdict: bool | None = None  # of the running episode, as far as anybody judged
 
     def hear(self, word: str) -> Act | str:
@@ -67,7 +68,7 @@ class RecordingSession:
                     f'allowed {", ".join(allowed) or "nothing more"}')
         deed = allowed[word]
         verdict = _VERDICTS.get(word, self.verdict)
-        self.stage = _NEXT[deed]
+        self.stage, self._quit = _NEXT[deed], deed is Deed.QUIT
         if deed in (Deed.BEGIN, Deed.REDO, Deed.KEEP, Deed.DISCARD):
             self.verdict = None
         if deed is Deed.KEEP:
@@ -87,7 +88,8 @@ class RecordingSession:
         """Note that the running episode is lost, as when the recorder died."""
         self.stage, self.verdict = Stage.READY, None
 
-    def unkeep(self) -> None:
-        """Take back a keep that the recorder could not carry out."""
-        self.kept -= 1
-        self.lose()
+    def unkeep(self, count: int = 1) -> None:
+        """Take back what the recorder could not keep; a session that a person ended stays so."""
+        self.kept = max(0, self.kept - count)
+        if not self._quit:
+            self.lose()
