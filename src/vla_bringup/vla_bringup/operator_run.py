@@ -16,12 +16,15 @@ from vla_bringup.supervisor import log_path, Supervisor
 from vla_bringup.terminal import Terminal
 from vla_control.teleop.keys import MOVING, RECORDING, STEERING
 from vla_core.errors import VlaError
+from vla_core.spec import load_robot
 
 _LISTENERS = 2  # to words: the teleop and the operator node
 
 
-def run_session(options: OperatorOptions, run: Path, domain: int | None, verbose: bool) -> int:
-    """Run a session to its end; return the exit code.
+def run_session(
+    options: OperatorOptions, run: Path, domain: int | None, *, verbose: bool, look: bool,
+) -> int:
+    """Run a session to its end; return the exit code. `look` shows the cameras.
 
     Without a terminal only what needs none goes on: a hands-free session, or a device with
     buttons of its own.
@@ -40,7 +43,9 @@ def run_session(options: OperatorOptions, run: Path, domain: int | None, verbose
             view.say('\n'.join(help_))
             stack.enter_context(terminal)
             stack.enter_context(Console(
-                terminal, supervisor.domain, on_lost=_hang_up, listeners=_LISTENERS))
+                terminal, supervisor.domain, on_lost=_hang_up, listeners=_LISTENERS,
+                cameras=tuple(load_robot(options.robot).cameras) if look else (),
+                on_image=view.pictures.show))
         stack.enter_context(view.live)
         code = supervisor.run()
     if supervisor.problem:

@@ -5,9 +5,12 @@ import json
 import time
 
 from rich.console import Console as Screen
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
+from vla_bringup.terminal_picture import Pictures
 
+_COLUMNS = 36  # of a picture
 _BELL = '\a'
 _FLASH_S = 0.4  # the line stands in reverse for so long at the start and the end of an episode
 
@@ -23,8 +26,10 @@ class OperatorView:
         self._mode = ''
         self._since_s: float | None = None  # when the recording began
         self._flash_s = 0.0
+        self.pictures = Pictures(_COLUMNS)
         self.live = Live(
-            console=screen, refresh_per_second=8, transient=True, get_renderable=self._line)
+            console=screen, refresh_per_second=6, transient=True,
+            get_renderable=lambda: Group(self.pictures, self._line()))
         self._handlers: dict[str, Callable[[dict], None]] = {
             'waiting': lambda event: self._go(event['text'], ''),
             'ready': self._on_ready, 'free': self._on_free, 'recording': self._on_recording,

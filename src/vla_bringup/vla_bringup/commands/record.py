@@ -62,6 +62,8 @@ class RecordOptions:
     """The gamepad's path (the first of this machine without it)."""
     domain: int | None = None
     """ROS domain in which drivers run (with --real that of the environment)."""
+    look: bool = True
+    """Show the cameras in the terminal."""
     gui: bool = False
     """Show the simulator's window."""
     json: Path | None = None
@@ -81,7 +83,8 @@ def main(options: RecordOptions) -> int:
     if kept < options.episodes:
         code = run_session(
             _graph_options(options), new_run_folder(Path('runs')),
-            drive_domain(options.real, options.domain), options.verbose)
+            drive_domain(options.real, options.domain),
+            verbose=options.verbose, look=options.look)
     found = summary(recordings(options.out))
     _tell(found, options.out, console)
     if options.json is not None:

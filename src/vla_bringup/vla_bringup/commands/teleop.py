@@ -45,6 +45,8 @@ class TeleopOptions:
     """ROS domain in which drivers run (with --real that of the environment)."""
     hands_free: bool = False
     """End with the simulator's verdict on the task."""
+    look: bool = True
+    """Show the cameras in the terminal."""
     gui: bool = False
     """Show the simulator's window."""
     verbose: bool = False
@@ -60,4 +62,5 @@ def main(options: TeleopOptions) -> int:
         policy=named_policy(options.policy), instruction=options.task, seed=seed,
         hands_free=options.hands_free, joystick=options.joystick,
         drivers=options.domain is not None or options.real, gui=options.gui,
-        speed=options.speed), run, drive_domain(options.real, options.domain), options.verbose)
+        speed=options.speed), run, drive_domain(options.real, options.domain),
+        verbose=options.verbose, look=options.look)
