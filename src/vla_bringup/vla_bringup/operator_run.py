@@ -10,12 +10,13 @@ from typing import TextIO
 
 from rich.console import Console as Screen
 from vla_bringup.console_node import Console
+from vla_bringup.graph import check_policy
 from vla_bringup.operator_graph import operator_graph, OperatorOptions
 from vla_bringup.operator_view import OperatorView
 from vla_bringup.supervisor import log_path, Supervisor
 from vla_bringup.terminal import Terminal
 from vla_control.teleop.keys import MOVING, RECORDING, STEERING
-from vla_core.errors import VlaError
+from vla_core.errors import InvalidDataError, VlaError
 from vla_core.spec import load_robot
 
 _LISTENERS = 2  # to words: the teleop and the operator node
@@ -51,6 +52,20 @@ def run_session(
     if supervisor.problem:
         screen.print(f'{supervisor.problem} (see {log_path(run)})', style='red')
     return code
+
+
+def named_policy(name: str) -> str:
+    """Return the name of a policy once it is known to be there; '' for none."""
+    if name:
+        check_policy(name)
+    return name
+
+
+def drive_domain(real: bool, domain: int | None) -> int | None:
+    """Return the ROS domain of a session: None for a free one of its own."""
+    if domain is not None and not 0 <= domain <= 232:
+        raise InvalidDataError(f'--domain: got {domain}, allowed 0 to 232')
+    return int(os.environ.get('ROS_DOMAIN_ID', '0')) if real and domain is None else domain
 
 
 def _terminal(options: OperatorOptions) -> Terminal | None:

@@ -1,18 +1,17 @@
 """Record episodes that a person drives, or in which a person takes over from a policy."""
 
 from dataclasses import dataclass
-import os
 from pathlib import Path
 import secrets
 
 from rich.console import Console
 from vla_bringup.commands.sim import new_run_folder
-from vla_bringup.graph import check_policy
 from vla_bringup.operator_graph import OperatorOptions, SCRIPTED
-from vla_bringup.operator_run import run_session
+from vla_bringup.operator_run import drive_domain, named_policy, run_session
 from vla_bringup.recordings import count_kept, recordings, summary
 from vla_bringup.report import write_json
 from vla_core.errors import InvalidDataError
+from vla_recorder.formats import detect
 from vla_sim.catalogue import BOWL
 
 
@@ -78,6 +77,9 @@ def main(options: RecordOptions) -> int:
         raise InvalidDataError(f'--episodes: got {options.episodes}, allowed 1 or more')
     console = Console(highlight=False)
     kept, code = count_kept(options.out), 0
+    if kept and (form := detect(options.out).name) != options.format:
+        raise InvalidDataError(
+            f'--out: got {options.out}, a data set of {form}, allowed {options.format} (--format)')
     if kept:
         console.print(f'{options.out} holds {kept} of {options.episodes} episodes')
     if kept < options.episodes:
@@ -90,20 +92,6 @@ def main(options: RecordOptions) -> int:
     if options.json is not None:
         write_json(options.json, found)
     return code
-
-
-def named_policy(name: str) -> str:
-    """Return the name of a policy once it is known to be there; '' for none."""
-    if name:
-        check_policy(name)
-    return name
-
-
-def drive_domain(real: bool, domain: int | None) -> int | None:
-    """Return the ROS domain of a session: None for a free one of its own."""
-    if domain is not None and not 0 <= domain <= 232:
-        raise InvalidDataError(f'--domain: got {domain}, allowed 0 to 232')
-    return int(os.environ.get('ROS_DOMAIN_ID', '0')) if real and domain is None else domain
 
 
 def _graph_options(options: RecordOptions) -> OperatorOptions:

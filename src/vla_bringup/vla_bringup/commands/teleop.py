@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 import secrets
 
-from vla_bringup.commands.record import drive_domain, named_policy
 from vla_bringup.commands.sim import new_run_folder
 from vla_bringup.operator_graph import OperatorOptions
-from vla_bringup.operator_run import run_session
+from vla_bringup.operator_run import drive_domain, named_policy, run_session
 from vla_sim.catalogue import BOWL
 
 
