@@ -10,10 +10,10 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
-    Shutdown,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
@@ -23,7 +23,7 @@ from vla_bringup.replay import golden as files
 from vla_bringup.replay.compare import compare, TOLERANCE
 from vla_bringup.replay.graph import replay_graph
 from vla_bringup.replay.run import prepare, ReplayConfig
-from vla_core.errors import VlaError
+from vla_core.errors import InvalidDataError, VlaError
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -59,6 +59,8 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     config = ReplayConfig(
         Path(given['bag']), given['policy'], given['head'], robot=given['robot'],
         instruction=given['instruction'])
+    if not config.bag.exists():
+        raise InvalidDataError(f'{config.bag}: got no such file or folder, allowed a bag')
     golden = Path(given['golden'] or files.golden_path(config.bag))
     update = given['update'] == 'true'
     expected = None if update else files.load(golden)
@@ -69,22 +71,22 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     with closing(script.source):
         specs = replay_graph(config, script, identity, out.resolve())
     nodes = [launch_node(spec, given['log_level']) for spec in specs]
-    last = nodes[-1]  # the replay's own, whose end is the end of all
+    last = nodes[-1]  # the replay's own; it is critical: its end is the end of all
     return [*nodes, RegisterEventHandler(OnProcessExit(
         target_action=last, on_exit=_judge(out.resolve(), expected)))]
 
 
 def _judge(
     out: Path, golden: files.Recording | None,
-) -> Callable[[ProcessExited, LaunchContext], Shutdown | None]:
-    """Return what the end of the replay means: the end of all, or a failed launch."""
-    def judge(event: ProcessExited, context: LaunchContext) -> Shutdown | None:
+) -> Callable[[ProcessExited, LaunchContext], LogInfo | None]:
+    """Return what the end of the replay means: a line that tells it, or a failed launch."""
+    def judge(event: ProcessExited, context: LaunchContext) -> LogInfo | None:
         if context.is_shutdown or event.returncode:
             return None
         if golden is None:
-            return Shutdown(reason=f'golden steps are in {out}')
+            return LogInfo(msg=f'golden steps are in {out}')
         result = compare(files.load(out).moments, golden.moments, TOLERANCE)
         if result.differences:
             raise VlaError(result.line)
-        return Shutdown(reason=f'the same: {result.compared} steps')
+        return LogInfo(msg=f'the same: {result.compared} steps')
     return judge

@@ -11,7 +11,8 @@ from vla_bringup.session import PlannedEpisode
 from vla_core.ros import qos
 from vla_interfaces.srv import RecordStart, RecordStop
 
-_LOST_S = 3.0  # a recorder that does not say for so long that it records does not
+_IDLE_S = 3.0  # a recorder that says so long after a begin that it does not record has died
+_SILENT_S = 15.0  # one that says nothing for so long has, too
 _WRITE_S = 10.0  # for the last episode to reach the disk
 _VERDICTS = {None: RecordStop.Request.KEEP, True: RecordStop.Request.SUCCESS,
              False: RecordStop.Request.FAILURE}
@@ -23,6 +24,7 @@ class RecorderClient:
     def __init__(self, node: Node, wait: Wait) -> None:
         self._wait = wait
         self._records_s = 0.0  # when it said last that it records [s]
+        self._idle = False  # it said since that it does not
         self._kept = self._written = self._failed = self._lost = 0  # episodes; lost: not yet told
         self._start = node.create_client(RecordStart, 'recorder/start')
         self._stop = node.create_client(RecordStop, 'recorder/stop')
@@ -34,7 +36,8 @@ class RecorderClient:
     @property
     def lost(self) -> bool:
         """Whether an episode that was begun is not recorded: the recorder died meanwhile."""
-        return time.monotonic() - self._records_s > _LOST_S
+        silent_s = time.monotonic() - self._records_s
+        return silent_s > _SILENT_S or (self._idle and silent_s > _IDLE_S)
 
     def begin(self, planned: PlannedEpisode, episode_id: str) -> RecordStart.Response:
         """Begin an episode."""
@@ -74,7 +77,8 @@ class RecorderClient:
                 self._hear({pair.key: pair.value for pair in status.values})
 
     def _hear(self, said: Mapping[str, str]) -> None:
-        if said.get('episode'):
+        self._idle = not said.get('episode')
+        if not self._idle:
             self._records_s = time.monotonic()
         failed = int(said.get('episodes_failed', 0))
         self._lost += max(0, failed - self._failed)

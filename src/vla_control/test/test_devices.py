@@ -103,8 +103,10 @@ def test_buttons_say_each_word_once() -> None:
     assert set(device.read(0.02).words) == {'success', 'start'}
     assert device.read(0.02).words == ()
     device.on_joy([0, 0, 0, 0, 0, -1.0, 0, 0], pressed(0), 0.03)
-    said = device.read(0.03)
-    assert (said.words, said.gripper) == (('faster',), 0.0)
+    assert device.read(0.03) == Signal(None, None, ('faster',))  # no gripper without the deadman
+    device.on_joy(REST[0], pressed(4), 0.04)
+    device.on_joy(REST[0], pressed(0, 4), 0.05)
+    assert device.read(0.05).gripper == 0.0
 
 
 def test_a_button_held_when_the_device_appears_says_nothing() -> None:

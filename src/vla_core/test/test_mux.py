@@ -60,11 +60,13 @@ def test_of_two_devices_the_first_has_the_arm_until_it_is_silent() -> None:
     assert arm.refusal('teleop/gamepad', 0.5) == 'teleop/keyboard has the arm'
 
 
-def test_a_new_episode_is_the_policys() -> None:
+def test_a_reset_as_after_a_gap_does_not_take_the_arm_from_a_person() -> None:
     arm = mux()
     arm.hear_chunk('teleop', 0.0)
     arm.reset(1.0)
     arm.hear_subtask(Subtask('s', 'e', 'i', 't'), 1.0)
+    assert arm.refusal('default', 1.0) == 'teleop has the arm'
+    arm.hand_back()
     assert arm.refusal('default', 1.0) == ''
 
 

@@ -77,15 +77,19 @@ class Joystick:
             return None
         words, self._words = tuple(self._words), []
         gripper, self._gripper = self._gripper, None
+        if not self._held:
+            return Signal(None, None, words)
         return Signal(self._motion(), gripper, words)
 
+    @property
+    def _held(self) -> bool:
+        """Whether the deadman is down, or there is none."""
+        return self._map.deadman is None or bool(self._buttons[self._map.deadman])
+
     def _motion(self) -> Twist | None:
-        deadman = self._map.deadman
-        if deadman is not None and not self._buttons[deadman]:
-            return None
         axes = np.array([sign * self._axes[axis] for axis, sign in self._map.axes])
         axes = np.where(np.abs(axes) > self._map.deadzone, axes, 0.0)
-        if deadman is None and not axes.any():
+        if self._map.deadman is None and not axes.any():
             return None
         return Twist(np.clip(axes, -1.0, 1.0))
 

@@ -37,15 +37,15 @@ class Mux:
         self._silence_s = config.max_chunk_silence_s
         self._estop = ''
         self._fault = ''
+        self._owner = ''  # the device of a person who has not handed the arm back
         self.reset(0.0)
 
     def reset(self, steady_s: float) -> None:
-        """Forget sources and subtask; a fault or an emergency stop stays."""
+        """Forget what was heard; a fault, an emergency stop and a take-over stay."""
         self._joint_state_s = steady_s
         self._subtask: Subtask | None = None
         self._subtask_s = steady_s
         self._source = ''
-        self._owner = ''  # the device of a person who has not handed the arm back
         self._chunk_s = steady_s
         self._rejection = ''
 
