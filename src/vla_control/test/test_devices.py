@@ -168,23 +168,39 @@ def test_another_leader_arm_is_refused(names, position) -> None:
         LeaderArm(SPEC.joints.names, CONFIG).on_joints(names, position, 0.0)
 
 
+def at(x: float) -> np.ndarray:
+    return np.array([x, 2, 3, 0, 0, 0, 1])
+
+
 def test_a_hand_counts_from_where_it_took_hold() -> None:
     hand = HandPose(CONFIG)
-    hand.on_pose(np.array([1.0, 2, 3, 0, 0, 0, 1]), 0.0)
+    hand.on_pose(at(1.0), 0.0)
     assert hand.read(0.0) == Signal(None)
-    hand.on_hold(True)
-    hand.on_pose(np.array([1.0, 2, 3, 0, 0, 0, 1]), 0.05)
-    hand.on_pose(np.array([1.1, 2, 3, 0, 0, 0, 1]), 0.1)
-    first = hand.read(0.1).motion
+    for now_s, x in ((0.05, 1.0), (0.1, 1.05), (0.15, 1.1)):  # it says so with every pose
+        hand.on_hold(True, now_s)
+        hand.on_pose(at(x), now_s)
+    first = hand.read(0.15).motion
     assert isinstance(first, Displacement) and np.allclose(first.delta, [0.1, 0, 0, 0, 0, 0])
-    hand.on_hold(False)
-    assert hand.read(0.1) == Signal(None)
-    hand.on_hold(True)
-    hand.on_pose(np.array([5.0, 2, 3, 0, 0, 0, 1]), 0.15)
-    again = hand.read(0.15).motion
+    hand.on_hold(False, 0.15)
+    assert hand.read(0.15) == Signal(None)
+    hand.on_hold(True, 0.2)
+    hand.on_pose(at(5.0), 0.2)
+    again = hand.read(0.2).motion
     assert again.hold > first.hold and not again.delta.any()
-    hand.on_pose(np.array([9.0, 2, 3, 0, 0, 0, 1]), 0.9)  # out of sight meanwhile
+    hand.on_hold(True, 0.9)
+    hand.on_pose(at(9.0), 0.9)  # out of sight meanwhile
     assert not hand.read(0.9).motion.delta.any()
+
+
+def test_a_hand_that_does_not_say_any_more_that_it_holds_has_let_go() -> None:
+    hand = HandPose(CONFIG)
+    hand.on_hold(True, 0.0)
+    for step in range(10):
+        hand.on_pose(at(0.1 * step), 0.05 * step)
+    assert hand.read(0.45) == Signal(None)
+    hand.on_hold(True, 0.5)
+    hand.on_pose(at(2.0), 0.5)
+    assert not hand.read(0.5).motion.delta.any()
 
 
 @pytest.mark.parametrize('pose', [[0, 0, 0, 0, 0, 0, 0], [np.nan, 0, 0, 0, 0, 0, 1]])

@@ -282,6 +282,47 @@ def test_the_gripper_of_before_is_forgotten_with_the_arm() -> None:
     assert bench.answer().values[0, 6] == 0.5  # as it is
 
 
+def test_a_stick_held_while_handing_back_does_not_take_the_arm_again() -> None:
+    bench = Bench()
+    bench.signal = FORWARD
+    bench.run(0.3)
+    bench.person.hear('hand_back')
+    bench.controller.hand_back()
+    bench.policy_moves = True
+    bench.run(0.5)
+    assert bench.modes[-1] is Mode.POLICY and not bench.person.engaged
+    bench.signal = NOTHING
+    bench.run(0.1)
+    bench.signal = FORWARD
+    bench.run(0.2)
+    assert bench.modes[-1] is Mode.TELEOP
+
+
+def test_another_scene_begins_without_the_gripper_and_the_hold_of_the_last() -> None:
+    bench = Bench()
+    bench.signal = Signal(Displacement(1, np.array([0, 0.1, 0, 0, 0, 0])), gripper=0.0)
+    bench.run(1.0)
+    bench.person.hear('renew')
+    bench.controller.reset(SPEC.joints.home, bench.now_ns, bench.now_ns / NS)
+    bench.q, bench.positions, bench.velocities = SPEC.joints.home.copy(), [], []
+    start = bench.tool
+    assert bench.answer().values[0, 6] == 0.5
+    bench.run(1.0)  # the hand has not moved since
+    assert np.allclose(delta_between(start, bench.tool), 0.0, atol=1e-3)
+
+
+def test_a_control_node_that_begins_anew_hears_again_whose_the_arm_is() -> None:
+    bench = Bench()
+    bench.signal = FORWARD
+    bench.run(0.3)
+    bench.signal = None
+    bench.answer()
+    claim = bench.person.claim(ArmNow(bench.now_ns, bench.q, bench.tool))
+    assert claim.source == 'teleop/gamepad' and not claim.values[:, :6].any()
+    bench.person.hear('hand_back')
+    assert bench.person.claim(ArmNow(bench.now_ns, bench.q, bench.tool)) is None
+
+
 def test_every_chunk_is_newer_than_the_one_before_also_after_a_restart() -> None:
     bench = Bench()
     bench.signal = FORWARD

@@ -4,7 +4,7 @@ Its chunks go to `teleop_chunk`, where the control node's mux and guard judge th
 others; what the person says about the recording goes to `operator`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 import json
 import sys
 
@@ -17,6 +17,7 @@ from vla_control.teleop.config import TeleopConfig
 from vla_control.teleop.devices import DEVICES, find_device
 from vla_control.teleop.signals import OPERATING, Signal, STEERING
 from vla_control.teleop.teleoperator import ArmNow, Teleoperator
+from vla_core.errors import InvalidDataError
 from vla_core.kinematics import Kinematics
 from vla_core.ros import qos
 from vla_core.ros.arrays import from_pose, from_time
@@ -28,11 +29,12 @@ from vla_core.ros.params import about, declare
 from vla_core.ros.robot_msgs import joint_state_from_msg
 from vla_core.ros.spin import run
 from vla_core.spec import load_robot
-from vla_core.types import ControlStatus, Mode, Tick
+from vla_core.types import ControlStatus, is_teleop, Mode, Tick
 from vla_interfaces import msg
 
 _ARM_SILENT_S = 0.5  # without joint states for so long nobody knows where the arm is
-_LOOK_S = 0.5  # between two looks at who publishes the device's topic
+_HOLD = 'hand/hold'
+_LOOK_S = 0.25  # between two looks at who publishes the device's topic
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class TeleopNode(VlaLifecycleNode):
         self._arm: ArmNow | None = None
         self._arm_s = -np.inf  # when it was heard [s]
         self._moving = False
-        self._conflict = ''
+        self._conflict = self._strange = ''
         self._status = ControlStatus(0, Mode.HOLD, '', '')
         self._episode_id = ''
         self._told: dict[str, object] = {}
@@ -104,7 +106,7 @@ class TeleopNode(VlaLifecycleNode):
         self.listen(kind, self._topic, hear, qos.WORD if kind is String else
                     qos.sensor(self._config.lockstep))
         if kind is PoseStamped:
-            self.listen(Bool, 'hand/hold', self._on_hold, qos.SENSOR)
+            self.listen(Bool, _HOLD, self._on_hold, qos.SENSOR)
 
     def _hear_if_leader(self) -> None:
         if self._config.device == 'leader':
@@ -115,7 +117,12 @@ class TeleopNode(VlaLifecycleNode):
         self._react()
 
     def _on_joy(self, message: Joy) -> None:
-        self._device.on_joy(message.axes, message.buttons, self.steady_s())
+        try:
+            self._device.on_joy(message.axes, message.buttons, self.steady_s())
+        except InvalidDataError as error:
+            self._strange = str(error)  # shown where the device is
+            raise
+        self._strange = ''
         if self._config.lockstep:
             self._joys.put(from_time(message.header.stamp), self._device.read(self.steady_s()))
             self._advance()
@@ -129,7 +136,7 @@ class TeleopNode(VlaLifecycleNode):
         self._device.on_pose(from_pose(message.pose), self.steady_s())
 
     def _on_hold(self, message: Bool) -> None:
-        self._device.on_hold(message.data)
+        self._device.on_hold(message.data, self.steady_s())
         self._react()
 
     # --- arm ----------------------------------------------------------------------------------
@@ -150,8 +157,12 @@ class TeleopNode(VlaLifecycleNode):
 
     def _on_status(self, message: msg.ControlStatus) -> None:
         self._status = from_msg(message)
-        if self._status.mode != Mode.TELEOP:
-            self._teleoperator.lose()
+        if self._status.mode == Mode.TELEOP:
+            return
+        self._teleoperator.lose()
+        claim = self._teleoperator.claim(self._arm) if self._arm else None
+        if claim is not None and not is_teleop(self._status.source):
+            self._chunks.publish(to_msg(claim))
 
     # --- real time ----------------------------------------------------------------------------
 
@@ -201,13 +212,15 @@ class TeleopNode(VlaLifecycleNode):
 
     def _look(self) -> None:
         """Refuse a device topic that two publish: nobody could tell whose hand moves the arm."""
-        count = self.count_publishers(self._topic)
-        self._conflict = f'{self._topic}: {count} publishers, allowed 1' if count > 1 else ''
+        topics = [self._topic, *([_HOLD] if self._config.device == 'pose' else [])]
+        counts = {topic: self.count_publishers(topic) for topic in topics}
+        self._conflict = next((f'{topic}: {count} publishers, allowed 1'
+                               for topic, count in counts.items() if count > 1), '')
 
     def _tell(self, signal: Signal | None) -> None:
         """Say on change how things stand, as a JSON line and on diagnostics."""
         silent = f'nothing on {self._topic}; start {self._kind.hint}'
-        problem = self._conflict or (silent if signal is None else '')
+        problem = self._conflict or self._strange or (silent if signal is None else '')
         steering, status = self._teleoperator.steering, self._status
         told = {
             'device': self._config.device, 'problem': problem,
@@ -253,7 +266,7 @@ class TeleopNode(VlaLifecycleNode):
         arm = ArmNow(tick.stamp_ns, joints, self._kinematics.forward(joints))
         chunk = self._teleoperator.answer(signal, arm, tick.episode_id)
         if chunk is not None:
-            self._chunks.publish(to_msg(replace(chunk, stamp_ns=tick.stamp_ns)))
+            self._chunks.publish(to_msg(chunk))
         self._acks.publish(to_msg(
             Ack(tick.stamp_ns, tick.tick, tick.episode_id, POLICY, int(chunk is not None))))
 

@@ -66,6 +66,7 @@ def test_a_reset_as_after_a_gap_does_not_take_the_arm_from_a_person() -> None:
     arm.reset(1.0)
     arm.hear_subtask(Subtask('s', 'e', 'i', 't'), 1.0)
     assert arm.refusal('default', 1.0) == 'teleop has the arm'
+    assert arm.decide(1.0, running=False).reason == 'teleop has the arm'
     arm.hand_back()
     assert arm.refusal('default', 1.0) == ''
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 # Words of a device or a person beside motion: about the arm, and about the recording.
-STEERING = ('take', 'hand_back', 'frame', 'mode', 'faster', 'slower')
+STEERING = ('take', 'hand_back', 'renew', 'frame', 'mode', 'faster', 'slower')
 OPERATING = ('start', 'stop', 'keep', 'success', 'failure', 'redo', 'discard', 'quit')
 
 

@@ -22,6 +22,7 @@ from vla_core.geometry import (
 from vla_core.spec import RobotSpec
 from vla_core.types import ActionChunk, Representation, TELEOP
 
+_ORIGIN = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 _SAME = 0.5  # as a gripper value: leave it as it is (GripperGate)
 _SPEED_STEP, _SPEED_MIN = 1.25, 0.05
 _FAR_M, _FAR_RAD = 0.05, 0.4  # farther off, the arm does not follow: it cannot get there
@@ -63,7 +64,10 @@ class Teleoperator:
         self._sequence = -1
         self._silent = True
         self._gripper: float | None = None
-        self._hold: tuple[int, np.ndarray] | None = None  # and where the tool was then (7,)
+        self._held = False  # something is deflected
+        self._spent = False  # what is held down since the arm was handed back does not take it
+        self._hold = -1  # number of the hold that leads
+        self._anchor: tuple[np.ndarray, np.ndarray] | None = None  # tool (7,), hand (7,) at once
         self._pose: np.ndarray | None = None  # our target while a hand leads (7,)
         self._joints: np.ndarray | None = None  # our target while a leader arm leads (J,)
         self._caught = False  # the leader arm has been reached
@@ -75,7 +79,10 @@ class Teleoperator:
         if word == 'take':
             self.engaged = True
         elif word == 'hand_back':
-            self.engaged, self._gripper, self._hold = False, None, None
+            self.engaged, self._spent, self._gripper = False, self._held, None
+            self.lose()
+        elif word == 'renew':  # another scene: the gripper of the last one is none of it
+            self._gripper = None
             self.lose()
         elif word in ('faster', 'slower'):
             factor = _SPEED_STEP if word == 'faster' else 1.0 / _SPEED_STEP
@@ -88,8 +95,15 @@ class Teleoperator:
 
     def lose(self) -> None:
         """Forget own targets, as the arm is not where they led it: begin where it is."""
-        self._pose = self._joints = None
+        self._anchor = self._pose = self._joints = None
         self._caught, self._led = False, 0
+
+    def claim(self, arm: ArmNow) -> ActionChunk | None:
+        """Return a chunk that keeps the arm at rest for a person whose device is gone.
+
+        A control node that was started again does not know who had taken the arm.
+        """
+        return self._chunk(arm, *self._rest(), '', '') if self.engaged and self._silent else None
 
     def answer(
         self, signal: Signal | None, arm: ArmNow, episode_id: str = '', subtask_id: str = '',
@@ -104,8 +118,10 @@ class Teleoperator:
         if signal.gripper is not None:
             self._gripper = signal.gripper
         leads = isinstance(signal.motion, JointGoal)  # always says something: it must be told to
-        if (signal.motion is not None and not leads) or signal.gripper is not None:
-            self.engaged = True
+        self._held = signal.motion is not None and not leads
+        self._spent = self._spent and self._held
+        if (self._held and not self._spent) or signal.gripper is not None:
+            self.engaged, self._spent = True, False
         if not self.engaged:
             return None
         if not isinstance(signal.motion, Displacement | JointGoal):
@@ -149,12 +165,15 @@ class Teleoperator:
         return joints
 
     def _follow_hand(self, motion: Displacement, arm: ArmNow) -> np.ndarray:
-        if self._hold is None or self._hold[0] != motion.hold:
-            self._hold, self._pose = (motion.hold, arm.tool), None
+        hand = apply_delta(_ORIGIN, motion.delta)
+        if self._hold != motion.hold:
+            self._hold, self._anchor, self._pose = motion.hold, (arm.tool, _ORIGIN), None
+        elif self._anchor is None:
+            self._anchor = (arm.tool, hand)
         if self._pose is None or pose_distance(self._pose, arm.tool)[0] > _FAR_M:
             self._pose, self._led = arm.tool, 1
         scale = np.array([self.steering.speed] * 3 + [1.0] * 3)  # turns are followed one to one
-        goal = apply_delta(self._hold[1], motion.delta * scale)
+        goal = apply_delta(self._anchor[0], delta_between(self._anchor[1], hand) * scale)
         policy = self._spec.policy
         goal[:3] = np.clip(goal[:3], policy.workspace_lower + _INSIDE_M,
                            policy.workspace_upper - _INSIDE_M)

@@ -121,6 +121,8 @@ class Mux:
             return f'joint states: none for {state_age:.2f} s'
         if self._rejection:
             return self._rejection
+        if not self._source and self._owner:
+            return f'{self._owner} has the arm'
         if not self._source:
             return (self._lapse(steady_s) if self._subtask else '') or 'no chunk yet'
         if not is_teleop(self._source) and self._lapse(steady_s):
