@@ -190,15 +190,20 @@ def assert_within_limits(record: Record, begin_s: float, end_s: float) -> None:
     The physics trails its set-points and swings about them, in undisturbed lockstep too; so
     measured rates are those over a few control periods, and may swing over by SWING.
     """
+    assert_set_points_within_limits(record)
+    chosen = {joints.stamp_s: joints.velocity for joints in record.joints
+              if begin_s <= joints.stamp_s <= end_s}
+    assert_rates(np.array(list(chosen)), np.array(list(chosen.values())), TRAIL, SWING)
+
+
+def assert_set_points_within_limits(record: Record) -> None:
+    """Check that no two set-points of the run ask for more than the joints may do."""
     points = record.set_points
     times = np.array([point.stamp_s for point in points])
     assert_rates(times, np.array([point.velocity for point in points]), 1, 1.0)
     steps = np.diff([point.position for point in points], axis=0)
     successive = np.abs(np.diff(times) - SPEC.controller.period_s) < 1e-6
     assert (np.abs(steps[successive]) <= SPEC.joints.velocity * SPEC.controller.period_s).all()
-    chosen = {joints.stamp_s: joints.velocity for joints in record.joints
-              if begin_s <= joints.stamp_s <= end_s}
-    assert_rates(np.array(list(chosen)), np.array(list(chosen.values())), TRAIL, SWING)
 
 
 def assert_rates(times: np.ndarray, speeds: np.ndarray, periods: int, swing: float) -> None:

@@ -11,6 +11,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from vla_bringup.graph import graph_environment
 from vla_bringup.launch_node import launch_node, log_level_argument, real, whole, YES_NO
 from vla_bringup.operator_graph import operator_graph, OperatorOptions, SCRIPTED
+from vla_bringup.recordings import check_data_set
 from vla_control.teleop.devices import DEVICES
 from vla_core.spec import robot_names
 from vla_sim.catalogue import BOWL, SCENES
@@ -61,11 +62,13 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
+    episodes, out = whole(given, 'episodes'), Path(given['out']).resolve()
+    check_data_set(out, episodes, given['format'])
     options = OperatorOptions(
         device=given['device'], robot=given['robot'], scene=given['scene'],
         real=given['real'] == 'true', policy=given['policy'], instruction=given['task'],
-        episodes=whole(given, 'episodes'), seed=whole(given, 'seed'),
-        record=str(Path(given['out']).resolve()), record_format=given['format'],
+        episodes=episodes, seed=whole(given, 'seed'), record=str(out),
+        record_format=given['format'],
         hands_free=given['hands_free'] == 'true' or given['device'] == SCRIPTED,
         speed=real(given, 'speed'), joystick=given['joystick'], drivers=True)
     return [launch_node(spec, given['log_level']) for spec in operator_graph(options)]

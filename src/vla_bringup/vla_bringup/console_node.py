@@ -73,10 +73,16 @@ class Console:
         self._thread.join()
 
     def _loop(self) -> None:
+        try:
+            self._publish_keys()
+        finally:  # also where something failed: nobody could stop the arm by a key any more
+            if not self._ending.is_set():
+                self._on_lost()
+
+    def _publish_keys(self) -> None:
         while not self._ending.is_set():
             names = self._terminal.read(_PERIOD_S)
             if names is None:
-                self._on_lost()
                 return
             for name in names:
                 if name in WORDS:

@@ -100,7 +100,7 @@ def _check(options: OperatorOptions) -> None:
         raise VlaError('--lockstep: got a policy beside the expert, allowed one of them')
     if options.hands_free and options.real:
         raise VlaError('--hands-free: got --real, allowed in simulation, which judges')
-    if options.real and options.episodes and not options.instruction:
+    if options.real and not options.instruction and (options.episodes or options.policy):
         raise VlaError('--task: got none, allowed a sentence: on an arm nobody else knows it')
     if options.seed < 0 or options.episodes < 0:
         raise VlaError(f'--seed and --episodes: got {options.seed} and {options.episodes}, '

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
+import re
 import signal
 import sys
 import time
@@ -18,12 +19,14 @@ from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from vla_bringup.operator_graph import task_of
 from vla_bringup.readiness_node import await_active
 from vla_bringup.recorder_client_node import RecorderClient
 from vla_bringup.recording_session import Act, Deed, RecordingSession, Stage
 from vla_bringup.recordings import count_kept
 from vla_bringup.scene_node import Scene
+from vla_bringup.services_node import call
 from vla_bringup.session import plan_episodes, PlannedEpisode, TABLE_TIMEOUT_S, TIMEOUT_S
 from vla_control.teleop.signals import STEERING
 from vla_core.errors import VlaError
@@ -33,6 +36,7 @@ from vla_core.types import Mode
 from vla_interfaces import msg
 from vla_sim.catalogue import BOWL, find_scene
 
+_NUMBER = re.compile(r'[-\d.]+')  # of a reason: another age is no other reason
 _JUDGED = {None: 'not judged', True: 'success', False: 'failure'}
 
 
@@ -65,9 +69,10 @@ class OperatorNode(Node):
         super().__init__('operator')
         self.config = declare(self, OperatorConfig)
         self._words: deque[str] = deque()
-        self._mode = Mode.HOLD
+        self._shown: tuple[int, str, str] = (int(Mode.HOLD), '', '')
         self._scene = Scene(self, self.wait, real=self.config.real, planned=self.config.planned)
         self._recorder = RecorderClient(self, self.wait)
+        self._hand_back = self.create_client(Trigger, 'control/hand_back')
         self._spoken = self.create_publisher(String, 'operator', qos.WORD)
         self.create_subscription(String, 'operator', self._on_word, qos.WORD)
         self.create_subscription(msg.ControlStatus, 'control_status', self._on_status, qos.EVENT)
@@ -110,15 +115,27 @@ class OperatorNode(Node):
             if word == 'redo':
                 planned, = self._plan(1, seed)
                 self._set_scene(planned)
-                self._scene.run(True)
+                if self.config.policy and self.config.real and not self._await_start(planned):
+                    return 0
+                self._scene.run()
                 tell('free', task=planned.task, instruction=planned.instruction)
                 seed += 1
             self.wait(lambda: bool(self._words), 0.2)
+            self._scene.check(stall=False)
             word = self._words.popleft() if self._words else ''
             if self.config.hands_free and self._scene.over:
                 tell('verdict', success=self._scene.outcome.success, reason=self._scene.reason)
                 word = 'quit'
         return 0
+
+    def _await_start(self, planned: PlannedEpisode) -> bool:
+        """Wait for a start, since a policy will move an arm; return False for quit."""
+        tell('ready', number=1, count=1, task=planned.task, instruction=planned.instruction)
+        while True:
+            self.wait(lambda: bool(self._words), 0.2)
+            word = self._words.popleft() if self._words else ''
+            if word in ('start', 'quit'):
+                return word == 'start'
 
     # --- episodes -----------------------------------------------------------------------------
 
@@ -196,7 +213,7 @@ class OperatorNode(Node):
             self._complain(answer.message)
             return False
         tell('recording', episode=answer.episode_id)
-        self._scene.run(True)
+        self._scene.run()
         return True
 
     def _freeze(self, session: RecordingSession) -> None:
@@ -230,10 +247,15 @@ class OperatorNode(Node):
         return [task] if task else []
 
     def _set_scene(self, planned: PlannedEpisode) -> None:
-        if self.config.policy:  # each episode is the policy's to begin with
-            self._spoken.publish(String(data='hand_back'))
+        # Each episode is the policy's to begin with, where there is one.
+        self._spoken.publish(String(data='hand_back' if self.config.policy else 'renew'))
         task_s = TIMEOUT_S if self.config.scene == BOWL else TABLE_TIMEOUT_S
         self._scene.set(planned, task_s if self.config.hands_free else 0.0)
+        if self.config.policy:  # also where the device is gone
+            call(self._hand_back, Trigger.Request(), self.wait)
+        hurried = [word for word in self._words if word == 'quit']
+        self._words.clear()  # what was said of the last scene
+        self._words.extend(hurried)
 
     # --- topics -------------------------------------------------------------------------------
 
@@ -242,8 +264,9 @@ class OperatorNode(Node):
             self._words.append(message.data)
 
     def _on_status(self, message: msg.ControlStatus) -> None:
-        if message.mode != self._mode:
-            self._mode = message.mode
+        shown = (message.mode, message.source, _NUMBER.sub('#', message.reason))
+        if shown != self._shown:
+            self._shown = shown
             tell('mode', mode=Mode(message.mode).name, source=message.source,
                  reason=message.reason)
 

@@ -13,12 +13,14 @@ from vla_bringup.console_node import Console
 from vla_bringup.graph import check_policy
 from vla_bringup.operator_graph import operator_graph, OperatorOptions
 from vla_bringup.operator_view import OperatorView
-from vla_bringup.supervisor import log_path, Supervisor
+from vla_bringup.supervisor import log_path, Supervisor, SupervisorConfig
 from vla_bringup.terminal import Terminal
+from vla_control.teleop.devices import find_device
 from vla_control.teleop.keys import MOVING, RECORDING, STEERING
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.spec import load_robot
 
+_WRITE_S = 10.0  # a recorder that is told to end may still write what was kept
 _LISTENERS = 2  # to words: the teleop and the operator node
 
 
@@ -36,11 +38,12 @@ def run_session(
     screen = Screen(highlight=False, file=LastingFile(sys.stdout))
     view = OperatorView(screen, verbose=verbose)
     with log_path(run).open('w') as log, ExitStack() as stack:
-        supervisor = Supervisor(nodes, log, view.on_line, domain=domain)
+        supervisor = Supervisor(
+            nodes, log, view.on_line, SupervisorConfig(interrupt_s=_WRITE_S), domain)
         view.domain = supervisor.domain
         if terminal is not None:
-            help_ = [MOVING] * (options.device == 'keyboard') + [
-                STEERING, *([RECORDING] if options.episodes else ['         q quit'])]
+            help_ = [find_device(options.device).controls or MOVING,
+                     STEERING, *([RECORDING] if options.episodes else ['         q quit'])]
             view.say('\n'.join(help_))
             stack.enter_context(terminal)
             stack.enter_context(Console(

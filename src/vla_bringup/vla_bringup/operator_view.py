@@ -87,6 +87,7 @@ class OperatorView:
         self._signal()
 
     def _on_dropped(self, event: dict) -> None:
+        self._go('SCENE', self._doing)
         self._say(f'     {"begun again" if event["how"] == "redo" else "discarded"}', 'yellow')
         self._signal()
 

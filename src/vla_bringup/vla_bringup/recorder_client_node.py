@@ -11,7 +11,7 @@ from vla_bringup.session import PlannedEpisode
 from vla_core.ros import qos
 from vla_interfaces.srv import RecordStart, RecordStop
 
-_IDLE_S = 3.0  # a recorder that says so long after a begin that it does not record has died
+_IDLE_S = 6.0  # a recorder that says so long after a begin that it does not record has died
 _SILENT_S = 15.0  # one that says nothing for so long has, too
 _WRITE_S = 10.0  # for the last episode to reach the disk
 _VERDICTS = {None: RecordStop.Request.KEEP, True: RecordStop.Request.SUCCESS,
@@ -44,7 +44,7 @@ class RecorderClient:
         answer = call(self._start, RecordStart.Request(
             episode_id=episode_id, task=planned.task, instruction=planned.instruction),
             self._wait)
-        self._records_s = time.monotonic()
+        self._records_s, self._idle = time.monotonic(), False
         return answer
 
     def freeze(self) -> Trigger.Response:

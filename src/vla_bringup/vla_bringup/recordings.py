@@ -9,7 +9,7 @@ import numpy as np
 from vla_core.episode import ACTION_PROPOSED, Episode
 from vla_core.errors import InvalidDataError
 from vla_core.types import Mode
-from vla_recorder.formats import open_dataset
+from vla_recorder.formats import detect, open_dataset
 from vla_recorder.recording.acted import CONTROL_MODE
 from vla_training.statistics import wilson_interval
 
@@ -33,7 +33,7 @@ def recordings(root: Path) -> list[Recording]:
         return []
     try:
         with closing(open_dataset(root)) as reader:
-            episodes = [reader.read(index) for index in range(len(reader))]
+            episodes = (reader.read(index) for index in range(len(reader)))
             return [_measure(episode) for episode in episodes
                     if episode.meta.get('complete', True)]
     except InvalidDataError:
@@ -45,6 +45,16 @@ def recordings(root: Path) -> list[Recording]:
 def count_kept(root: Path) -> int:
     """Return how many episodes are there already."""
     return len(recordings(root))
+
+
+def check_data_set(root: Path, episodes: int, form: str) -> int:
+    """Return how many episodes are there already; raise InvalidDataError for another format."""
+    if episodes < 1:
+        raise InvalidDataError(f'episodes: got {episodes}, allowed 1 or more')
+    kept = count_kept(root)
+    if kept and (found := detect(root).name) != form:
+        raise InvalidDataError(f'{root}: got a data set of {found}, allowed {form} (format)')
+    return kept
 
 
 def summary(found: Sequence[Recording]) -> dict:
@@ -77,6 +87,7 @@ def _measure(episode: Episode) -> Recording:
         spans = np.diff([*modes.stamps_ns.tolist(), max(end, int(modes.stamps_ns[-1]))]) / 1e9
         teleop_s = float(spans[np.asarray(modes.values) == int(Mode.TELEOP)].sum())
     with_policy = proposed is not None and bool(np.isfinite(np.asarray(proposed.values)).any())
+    with_policy |= modes is not None and bool((np.asarray(modes.values) == Mode.POLICY).any())
     return Recording(
         episode.episode_id, episode.task, episode.success, (end - start) / 1e9, teleop_s,
         len(episode.interventions) if with_policy else 0, with_policy)

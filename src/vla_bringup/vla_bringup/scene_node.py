@@ -28,7 +28,7 @@ class Scene:
         self._resets = node.create_client(Reset, 'reset')
         self._runs = node.create_client(SetBool, 'run')
         self._instructions = InstructionClient(node) if planned else None
-        self._asking = False
+        self._asking, self._instruction = False, ''
         node.create_subscription(msg.TaskOutcome, 'task_outcome', self._on_outcome, qos.SET_POINT)
 
     @property
@@ -42,34 +42,38 @@ class Scene:
         return self.outcome.reason if self.over else ''
 
     def set(self, planned: PlannedEpisode, timeout_s: float) -> None:
-        """Set the scene, which stands still, and instruct the planner."""
-        self.outcome, self.episode_id = None, ''
+        """Set the scene, which stands still."""
+        self.outcome, self.episode_id, self._instruction = None, '', planned.instruction
         if not self._real:
             answer = call(self._resets, Reset.Request(
                 seed=planned.seed, task=planned.task, hold=True, timeout_s=timeout_s), self._wait)
             if not answer.success:
                 raise VlaError(f'reset: {answer.message}')
             self.outcome, self.episode_id = None, answer.episode_id
-        if self._instructions is not None:
-            self._instructions.send(planned.instruction, self._wait)
-            self._asking = True
 
-    def run(self, running: bool) -> None:
-        """Let the scene run or stand still."""
+    def run(self) -> None:
+        """Let the scene run, and only now the planner ask: an arm may move from here on."""
         self._heard_s = time.monotonic()
-        if not self._real:
-            call(self._runs, SetBool.Request(data=running), self._wait)
+        if self._instructions is not None:
+            self._instructions.send(self._instruction, self._wait)
+            self._asking = True
+        self._let_run(True)
 
     def pause(self) -> None:
         """Let the scene stand still, and the planner ask for nothing more."""
-        self.run(False)
+        self._let_run(False)
         if self._instructions is not None:
             self._asking = False
             self._instructions.cancel(self._wait)
 
-    def check(self) -> None:
-        """Raise VlaError where the simulated time stands still though it should not."""
-        if not self._real and time.monotonic() - self._heard_s > _STALLED_S:
+    def check(self, *, stall: bool = True) -> None:
+        """Instruct a planner that came back; raise VlaError where the simulated time stands still.
+
+        Call it while the scene should run.
+        """
+        if self._instructions is not None and self._asking:
+            self._instructions.keep(self._instruction)
+        if stall and not self._real and time.monotonic() - self._heard_s > _STALLED_S:
             raise VlaError(f'the simulation stood still for {_STALLED_S:g} s, allowed progress')
 
     def planners_end(self) -> str:
@@ -79,6 +83,10 @@ class Scene:
             return ''
         self._asking = False
         return f'planner: {ended.message}'
+
+    def _let_run(self, running: bool) -> None:
+        if not self._real:
+            call(self._runs, SetBool.Request(data=running), self._wait)
 
     def _on_outcome(self, message: msg.TaskOutcome) -> None:
         outcome = from_msg(message)

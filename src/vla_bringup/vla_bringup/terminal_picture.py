@@ -24,6 +24,8 @@ class Pictures:
     def show(self, camera: str, image: np.ndarray) -> None:
         """Take a picture (H, W, 3) uint8 RGB."""
         height, width = image.shape[:2]
+        if not (height and width):
+            return
         lines = max(1, round(self._columns * height / width / 2))
         small = cv2.resize(
             np.ascontiguousarray(image), (self._columns, 2 * lines), interpolation=cv2.INTER_AREA)

@@ -36,6 +36,7 @@ from vla_core.lazy import blocks
 from vla_policy.actions import Normalisation, state_vector
 from vla_recorder.formats import open_dataset
 from vla_recorder.hdf5.codec import list_episodes
+from vla_recorder.recording.acted import CONTROL_MODE
 from vla_recorder.table import tabulate
 
 LANDMARKS = ('red_block', 'blue_block', 'pink_block', 'bowl', 'button', 'drawer_handle')
@@ -102,7 +103,7 @@ def build(
 
     Frames of a task are drawn by the square root of the task's share, so long tasks do not
     drown short ones; `boost` multiplies that for a folder (DAgger data). `track` may wrap the
-    list of files in a progress bar. What a person drove and was judged a failure is left out.
+    list of files in a progress bar. What failed as it was driven is left out.
     """
     places = _list(folders, boost or {})
     temporary = out.with_name(out.name + '.part')
@@ -255,9 +256,13 @@ def _progress(told: np.ndarray) -> np.ndarray:
 
 
 def _is_failed_demonstration(episode: Episode) -> bool:
-    """Say whether a person drove and failed: what an expert labelled teaches all the same."""
+    """Say whether it failed as it was driven: what an expert labelled teaches all the same.
+
+    Where there was a controller to have a mode, actions are what was carried out.
+    """
     told = episode.streams.get(PROGRESS)
-    return episode.success is False and told is not None and not np.isfinite(told.values).any()
+    unsaid = told is not None and not np.isfinite(told.values).any()
+    return episode.success is False and (unsaid or CONTROL_MODE in episode.streams)
 
 
 def _auxiliary(episode: Episode) -> np.ndarray:

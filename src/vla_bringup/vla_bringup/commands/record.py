@@ -8,10 +8,8 @@ from rich.console import Console
 from vla_bringup.commands.sim import new_run_folder
 from vla_bringup.operator_graph import OperatorOptions, SCRIPTED
 from vla_bringup.operator_run import drive_domain, named_policy, run_session
-from vla_bringup.recordings import count_kept, recordings, summary
+from vla_bringup.recordings import check_data_set, recordings, summary
 from vla_bringup.report import write_json
-from vla_core.errors import InvalidDataError
-from vla_recorder.formats import detect
 from vla_sim.catalogue import BOWL
 
 
@@ -73,13 +71,8 @@ class RecordOptions:
 
 def main(options: RecordOptions) -> int:
     """Record up to the number of episodes asked for, and tell what the data set holds."""
-    if options.episodes < 1:
-        raise InvalidDataError(f'--episodes: got {options.episodes}, allowed 1 or more')
     console = Console(highlight=False)
-    kept, code = count_kept(options.out), 0
-    if kept and (form := detect(options.out).name) != options.format:
-        raise InvalidDataError(
-            f'--out: got {options.out}, a data set of {form}, allowed {options.format} (--format)')
+    kept, code = check_data_set(options.out, options.episodes, options.format), 0
     if kept:
         console.print(f'{options.out} holds {kept} of {options.episodes} episodes')
     if kept < options.episodes:

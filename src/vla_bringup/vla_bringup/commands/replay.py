@@ -106,6 +106,8 @@ def _config(options: ReplayOptions) -> ReplayConfig:
                         ('--in-process', options.in_process)):
         if options.live and given:
             raise InvalidDataError(f'--live: got {name} too, allowed one of them')
+    if options.index is not None and not options.scrub:
+        raise InvalidDataError(f'--index: got {options.index} without --scrub, allowed with it')
     if not options.tolerance >= 0.0:
         raise InvalidDataError(f'--tolerance: got {options.tolerance}, allowed 0 or more')
     if options.map is not None and not options.map.is_file():
@@ -169,6 +171,9 @@ def _judge(
     if options.json is not None:
         write_json(options.json, dict(results_of(
             result, recording, step_s, shlex.join(['./vla', *sys.argv[1:]]))))
+    if result is not None and not result.compared:
+        console.print('no golden instant was heard: is another bag played?', style='red')
+        return 1
     return 1 if result is not None and result.differences else 0
 
 

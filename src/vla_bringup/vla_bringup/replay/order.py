@@ -1,6 +1,7 @@
 """Stamps of sensor messages, which may not go back."""
 
 from collections.abc import Mapping
+import struct
 
 from vla_bringup.replay.sensors import JOINTS, TF
 from vla_core.errors import InvalidDataError
@@ -16,7 +17,8 @@ class StampOrder:
     """Reads the stamp of every message and refuses one that is older than its predecessor.
 
     Parts of the robot that share `joint_states` each keep their own order, and so do the
-    frames of `tf`, which may also come late by less than half a second.
+    publishers of `tf`, told apart by the first frame of their messages, which may also come late
+    by less than half a second.
     """
 
     def __init__(self, sensors: Mapping[str, Channel]) -> None:
@@ -38,7 +40,20 @@ class StampOrder:
         return stamp
 
     def _parts(self, channel: Channel, data: Data) -> tuple[str, ...]:
+        if channel.topic == TF:
+            return (_first_child(bytes(data)),)
         if channel.topic != JOINTS:
             return ('',)
         message = decode(standard_types(), data, channel.kind)
         return (' '.join(message.name),)
+
+
+def _first_child(data: bytes) -> str:
+    """Return the child frame of the first transform in a TF message."""
+    order = '<I' if data[1] else '>I'
+    at = 16  # encapsulation, length of the sequence, stamp
+    length, = struct.unpack_from(order, data, at)
+    at += 4 + length
+    at += -at % 4
+    length, = struct.unpack_from(order, data, at)
+    return data[at + 4:at + 3 + length].decode('utf-8', 'replace')

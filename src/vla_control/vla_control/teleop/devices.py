@@ -25,6 +25,7 @@ class DeviceKind:
     message: str
     make: Callable[[RobotSpec, TeleopConfig], Device]
     hint: str  # what to start where nothing comes
+    controls: str = ''  # how it moves the arm, for people; empty: as its keys say
 
 
 DEVICES = MappingProxyType({
@@ -35,23 +36,28 @@ DEVICES = MappingProxyType({
     'gamepad': DeviceKind(
         'an Xbox-like gamepad: sensor_msgs/Joy', 'joy', 'sensor_msgs/Joy',
         lambda spec, config: Joystick(GAMEPAD, config),
-        'ros2 run joy joy_node, or a gamepad at /dev/input/js0'),
+        'ros2 run joy joy_node, or a gamepad at /dev/input/js0', """\
+gamepad  LB hold to move   left stick x y   right stick z yaw   D-pad roll pitch
+         with LB: A close  B open    RB hand back   triggers speed   stick clicks frame, mode
+         START start, stop   Y success   X failure   BACK redo   guide discard"""),
     'spacemouse': DeviceKind(
         'a 3D mouse: sensor_msgs/Joy of the driver spacenav', 'spacenav/joy', 'sensor_msgs/Joy',
-        lambda spec, config: Joystick(SPACEMOUSE, config), 'ros2 run spacenav spacenav_node'),
+        lambda spec, config: Joystick(SPACEMOUSE, config), 'ros2 run spacenav spacenav_node',
+        '3D mouse push and turn the cap; left button close, right open, both hand back'),
     'leader': DeviceKind(
         'a leader arm: sensor_msgs/JointState with the names of the arm', 'leader/joint_states',
         'sensor_msgs/JointState', lambda spec, config: LeaderArm(spec.joints.names, config),
-        "the leader arm's driver"),
+        "the leader arm's driver", 'leader   move it: the arm comes slowly, then follows'),
     'pose': DeviceKind(
         'phone or VR: geometry_msgs/PoseStamped, and std_msgs/Bool while it is held', 'hand/pose',
         'geometry_msgs/PoseStamped', lambda spec, config: HandPose(config),
-        'the app that publishes hand/pose and hand/hold'),
+        'the app that publishes hand/pose and hand/hold',
+        'hand     hold to move; hand/hold must be repeated while it is held'),
     'expert': DeviceKind(
         'the scripted expert at a pretended gamepad, in simulation', 'scripted/joy',
         'sensor_msgs/Joy', lambda spec, config: Joystick(
             SCRIPTED, replace(config, silence_s=max(config.silence_s, _SCRIPTED_SILENCE_S))),
-        'the simulated graph'),
+        'the simulated graph', 'expert   drives by itself'),
 })
 
 
