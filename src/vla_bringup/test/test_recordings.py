@@ -46,6 +46,11 @@ def test_help_is_counted_in_times_and_in_time(tmp_path: Path, form: str) -> None
     assert help_['per_minute'] == pytest.approx(30.0)
 
 
+def test_a_hold_in_between_parts_no_intervention(tmp_path: Path) -> None:
+    root = write(tmp_path / 'd', episode('a', [1, 1, 2, 0, 2, 2, 0, 1, 2], True))
+    assert recordings(root)[0].interventions == 2
+
+
 def test_an_episode_without_a_policy_is_no_intervention(tmp_path: Path) -> None:
     root = write(tmp_path / 'd', episode('a', [2] * 5, None, policy=False))
     told = summary(recordings(root))

@@ -82,12 +82,19 @@ def _interventions(helped: Sequence[Recording]) -> Mapping[str, float]:
 def _measure(episode: Episode) -> Recording:
     start, end = episode.start_ns, episode.end_ns
     modes, proposed = (episode.streams.get(name) for name in (CONTROL_MODE, ACTION_PROPOSED))
-    teleop_s = 0.0
+    teleop_s, taken = 0.0, 0
     if modes is not None and len(modes):
+        taken = _take_overs(np.asarray(modes.values))
         spans = np.diff([*modes.stamps_ns.tolist(), max(end, int(modes.stamps_ns[-1]))]) / 1e9
         teleop_s = float(spans[np.asarray(modes.values) == int(Mode.TELEOP)].sum())
     with_policy = proposed is not None and bool(np.isfinite(np.asarray(proposed.values)).any())
     with_policy |= modes is not None and bool((np.asarray(modes.values) == Mode.POLICY).any())
     return Recording(
         episode.episode_id, episode.task, episode.success, (end - start) / 1e9, teleop_s,
-        len(episode.interventions) if with_policy else 0, with_policy)
+        taken if with_policy else 0, with_policy)
+
+
+def _take_overs(modes: np.ndarray) -> int:
+    """Return how often a person took the arm in rows of modes (N,); a hold parts nothing."""
+    theirs = modes[(modes == Mode.TELEOP) | (modes == Mode.POLICY)] == Mode.TELEOP
+    return int((np.diff(theirs.astype(int), prepend=0) > 0).sum())
