@@ -4,42 +4,22 @@ Keys come from another terminal: `ros2 run vla_bringup console_node`.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import OpaqueFunction, SetEnvironmentVariable
 from vla_bringup.graph import graph_environment
-from vla_bringup.launch_node import launch_node, log_level_argument, real, whole, YES_NO
+from vla_bringup.launch_node import (
+    launch_node,
+    log_level_argument,
+    operator_arguments,
+    real,
+    whole,
+)
 from vla_bringup.operator_graph import operator_graph, OperatorOptions
-from vla_control.teleop.devices import DEVICES
-from vla_core.spec import robot_names
-from vla_sim.catalogue import BOWL, SCENES
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments and the nodes."""
     return LaunchDescription([
-        DeclareLaunchArgument(
-            'device', default_value='gamepad', choices=list(DEVICES),
-            description='what the person holds'),
-        DeclareLaunchArgument(
-            'robot', default_value='panda',
-            description=f"{', '.join(robot_names())}, or the path of a robot's YAML file"),
-        DeclareLaunchArgument(
-            'scene', default_value=BOWL, choices=list(SCENES),
-            description='what stands on the table, in simulation'),
-        DeclareLaunchArgument(
-            'real', default_value='false', choices=YES_NO,
-            description="the arm's own drivers are running: no simulation"),
-        DeclareLaunchArgument(
-            'policy', default_value='',
-            description="a policy that drives until the person takes over: 'default' or a folder"),
-        DeclareLaunchArgument(
-            'task', default_value='',
-            description="what is to be done: a sentence or a task's name"),
-        DeclareLaunchArgument('seed', default_value='0', description='seed of the first scene'),
-        DeclareLaunchArgument(
-            'speed', default_value='0.5', description='share of full speed to begin with'),
-        DeclareLaunchArgument(
-            'joystick', default_value='',
-            description='path of a gamepad to read; empty listens to a running joy_node'),
+        *operator_arguments(),
         log_level_argument(),
         *(SetEnvironmentVariable(name, value) for name, value in graph_environment().items()),
         OpaqueFunction(function=_nodes),

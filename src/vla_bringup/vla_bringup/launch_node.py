@@ -8,8 +8,11 @@ from launch.events.process import ProcessExited
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from vla_bringup.graph import NodeSpec
+from vla_control.teleop.devices import DEVICES
 from vla_core.errors import InvalidDataError, VlaError
 from vla_core.ros.spin import EXIT_MENDABLE
+from vla_core.spec import robot_names
+from vla_sim.catalogue import BOWL, SCENES
 
 YES_NO = ['true', 'false']
 RESPAWN_DELAY_S = 1.0
@@ -21,6 +24,36 @@ def log_level_argument() -> DeclareLaunchArgument:
     return DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='least severity the nodes log')
+
+
+def operator_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments of the launch files in which a person drives."""
+    return [
+        DeclareLaunchArgument(
+            'device', default_value='gamepad', choices=list(DEVICES),
+            description='what the person holds'),
+        DeclareLaunchArgument(
+            'robot', default_value='panda',
+            description=f"{', '.join(robot_names())}, or the path of a robot's YAML file"),
+        DeclareLaunchArgument(
+            'scene', default_value=BOWL, choices=list(SCENES),
+            description='what stands on the table, in simulation'),
+        DeclareLaunchArgument(
+            'real', default_value='false', choices=YES_NO,
+            description="the arm's own drivers are running: no simulation"),
+        DeclareLaunchArgument(
+            'policy', default_value='',
+            description="a policy that drives until the person takes over: 'default' or a folder"),
+        DeclareLaunchArgument(
+            'task', default_value='',
+            description="what is to be done: a sentence or a task's name"),
+        DeclareLaunchArgument('seed', default_value='0', description='seed of the first scene'),
+        DeclareLaunchArgument(
+            'speed', default_value='0.5', description='share of full speed to begin with'),
+        DeclareLaunchArgument(
+            'joystick', default_value='',
+            description='path of a gamepad to read; empty listens to a running joy_node'),
+    ]
 
 
 def launch_node(spec: NodeSpec, log_level: str) -> Node:

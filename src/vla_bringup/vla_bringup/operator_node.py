@@ -7,17 +7,13 @@ a JSON line for whoever shows the run.
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-import json
 from pathlib import Path
 import re
-import signal
 import sys
 import time
 
-import rclpy
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from vla_bringup.operator_graph import task_of
@@ -28,6 +24,7 @@ from vla_bringup.recordings import count_kept
 from vla_bringup.scene_node import Scene
 from vla_bringup.services_node import call
 from vla_bringup.session import plan_episodes, PlannedEpisode, TABLE_TIMEOUT_S, TIMEOUT_S
+from vla_bringup.session_node import run_to_end, tell
 from vla_control.teleop.signals import STEERING
 from vla_core.errors import VlaError
 from vla_core.ros import qos
@@ -271,28 +268,9 @@ class OperatorNode(Node):
                  reason=message.reason)
 
 
-def tell(event: str, **fields: object) -> None:
-    """Print one event as a JSON line."""
-    print(json.dumps({'event': event, **fields}), flush=True)
-
-
 def main() -> int:
     """Run the session to its end."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    session = None
-    try:
-        session = OperatorNode()
-        return session.play()
-    except VlaError as error:
-        print(f'operator: {error}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if session is not None:
-            session.close()
-        rclpy.try_shutdown()
+    return run_to_end(OperatorNode, 'operator')
 
 
 if __name__ == '__main__':

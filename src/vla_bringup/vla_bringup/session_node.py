@@ -7,6 +7,7 @@ from pathlib import Path
 import signal
 import sys
 import time
+from typing import Any
 
 from lifecycle_msgs.srv import GetState
 import rclpy
@@ -242,16 +243,16 @@ def tell(event: str, **fields: object) -> None:
     print(json.dumps({'event': event, **fields}), flush=True)
 
 
-def main() -> int:
-    """Run the session to its end."""
+def run_to_end(make: Callable[[], Any], name: str) -> int:
+    """Make a node, let it play to its end and close it; return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     session = None
     try:
-        session = SessionNode()
+        session = make()
         return session.play()
     except VlaError as error:
-        print(f'session: {error}', file=sys.stderr)
+        print(f'{name}: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -259,6 +260,11 @@ def main() -> int:
         if session is not None:
             session.close()
         rclpy.try_shutdown()
+
+
+def main() -> int:
+    """Run the session to its end."""
+    return run_to_end(SessionNode, 'session')
 
 
 if __name__ == '__main__':
